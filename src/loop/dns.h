@@ -1,0 +1,45 @@
+/* loop/dns.h - name look-ups by c-ares on the loop; never blocks, TTL honoured, answers cached
+ *
+ * Servers: those given (flag --dns-servers) or the system's. Names below "localhost", literals
+ * of addresses and /etc/hosts are answered without asking.
+ */
+#ifndef LOOP_DNS_H
+#define LOOP_DNS_H
+
+#include "loop/loop.h"
+#include "loop/sock.h"
+
+struct dns;
+struct dns_query;
+
+enum dns_status {
+	DNS_OK,
+	DNS_NXDOMAIN, /* no such name */
+	DNS_NODATA,   /* the name has no address */
+	DNS_SERVFAIL,
+	DNS_TIMEOUT,
+	DNS_REFUSED, /* refused, or no server could be reached */
+	DNS_CANCELLED
+};
+
+#define DNS_ADDRS_MAX 32
+
+struct dns_answer {
+	enum dns_status status;
+	size_t count;
+	struct sock_addr addrs[DNS_ADDRS_MAX]; /* A and AAAA, port as asked */
+	int64_t ttl_ms;                        /* how long this may be believed */
+	bool a_failed, aaaa_failed;            /* one family did not answer, the other did */
+};
+
+struct dns *dns_new(struct loop *loop, const char *servers, struct err *err); /* servers: "a:53,b" or NULL */
+void dns_free(struct dns *dns); /* open queries end with DNS_CANCELLED */
+
+/* Both families. done runs in a later turn, once, unless dns_cancel was called before. The answer is
+ * borrowed for the call. fresh asks the servers even when the cache knows. */
+struct dns_query *dns_lookup(struct dns *dns, struct str_view name, uint16_t port, bool fresh,
+			     void (*done)(void *arg, const struct dns_answer *answer), void *arg);
+void dns_cancel(struct dns_query *query); /* done is not called */
+const char *dns_status_text(enum dns_status status);
+
+#endif

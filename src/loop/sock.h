@@ -1,0 +1,54 @@
+/* loop/sock.h - addresses and sockets: parse, print, bind, connect, accept; all non-blocking, CLOEXEC */
+#ifndef LOOP_SOCK_H
+#define LOOP_SOCK_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct sock_addr {
+	socklen_t len; /* 0: none */
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un un;
+	} u;
+};
+
+#define SOCK_ADDR_TEXT 128 /* enough for every sock_addr_text, with its NUL */
+
+bool sock_addr_ip(struct sock_addr *addr, struct str_view ip, uint16_t port); /* "127.0.0.1", "::1" */
+bool sock_addr_unix(struct sock_addr *addr, struct str_view path);            /* false: too long */
+/* "127.0.0.1:53", "[::1]:53"; without a port default_port is taken. */
+bool sock_addr_parse(struct sock_addr *addr, struct str_view text, uint16_t default_port);
+void sock_addr_text(const struct sock_addr *addr, char out[SOCK_ADDR_TEXT]); /* with port */
+void sock_addr_ip_text(const struct sock_addr *addr, char out[SOCK_ADDR_TEXT]); /* without */
+uint16_t sock_addr_port(const struct sock_addr *addr);
+bool sock_addr_eq(const struct sock_addr *a, const struct sock_addr *b);
+bool sock_addr_loopback(const struct sock_addr *addr);
+bool sock_addr_link_local(const struct sock_addr *addr);
+/* Is it an address of one of this host's interfaces (or loopback)? */
+bool sock_addr_is_local(const struct sock_addr *addr);
+
+enum sock_listen_flag {
+	SOCK_LISTEN_PROBE = 1, /* bind once without SO_REUSEPORT first, so a second instance is seen */
+};
+/* TCP: SO_REUSEADDR, SO_REUSEPORT, V6ONLY, TCP_NODELAY is left to accept. Returns the fd or -1 with a
+ * sentence that says what to do (port in use: by which process, when it can be told). */
+int sock_listen(const struct sock_addr *addr, unsigned flags, struct err *err);
+/* Unix: replaces a stale socket file, refuses a live one; mode is set before anybody can connect. */
+int sock_listen_unix(struct str_view path, mode_t mode, struct err *err);
+
+/* Next connection, or -1 with errno (EAGAIN: none). */
+int sock_accept(int fd, struct sock_addr *peer);
+/* Begins to connect: fd, *in_progress says whether to wait for writability; -1 with errno. */
+int sock_connect(const struct sock_addr *addr, bool *in_progress);
+int sock_error(int fd); /* pending SO_ERROR */
+void sock_local(int fd, struct sock_addr *local);
+
+#endif

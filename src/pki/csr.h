@@ -1,0 +1,20 @@
+/* pki/csr.h - certificate signing requests (PKCS#10, RFC 2986) */
+#ifndef PKI_CSR_H
+#define PKI_CSR_H
+
+#include "pki/key.h"
+
+struct cert_names { /* what a certificate is for; borrowed views */
+	const struct str_view *dns;
+	size_t dns_count;
+	const struct str_view *ips; /* text form */
+	size_t ip_count;
+	struct str_view common_name; /* may be empty */
+};
+
+/* DER to out. names must hold at least one name. */
+int csr_make(EVP_PKEY *key, const struct cert_names *names, struct buf *out, struct err *err);
+int csr_from_pem(struct str_view pem, struct buf *der, struct err *err); /* checks its signature */
+int csr_to_pem(struct str_view der, struct buf *pem, struct err *err);
+
+#endif

@@ -1,0 +1,130 @@
+/* resource/kind.h - the table of kinds: a row each, and nothing else knows what kinds there are
+ *
+ * Answers: which kinds exist, where they are served, what their defaults are, what is wrong with a
+ * given object (all mistakes at once, each with its path), what their tables show.
+ * Pure: no socket, no clock, no store access (store/object.h only).
+ */
+#ifndef RESOURCE_KIND_H
+#define RESOURCE_KIND_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "codec/json.h"
+#include "store/object.h"
+
+#include <stdbool.h>
+
+/* ---- what is wrong with an object: a list of causes as in metav1.Status ---- */
+enum cause_reason {
+	CAUSE_REQUIRED,      /* FieldValueRequired     "Required value" */
+	CAUSE_INVALID,       /* FieldValueInvalid      "Invalid value: …" */
+	CAUSE_NOT_SUPPORTED, /* FieldValueNotSupported "Unsupported value: … supported values: …" */
+	CAUSE_DUPLICATE,     /* FieldValueDuplicate */
+	CAUSE_TYPE,          /* FieldValueTypeInvalid  (wrong JSON type) */
+	CAUSE_TOO_LONG,      /* FieldValueTooLong / TooMany */
+	CAUSE_FORBIDDEN      /* FieldValueForbidden */
+};
+
+#define CAUSES_MAX 64 /* more are counted, not kept */
+
+struct cause {
+	enum cause_reason reason;
+	char *field;   /* "spec.listeners[0].port" */
+	char *message; /* complete: "Invalid value: 0: must be between 1 and 65535" */
+};
+
+struct causes {
+	size_t count, dropped;
+	struct cause list[CAUSES_MAX];
+};
+
+void causes_init(struct causes *causes);
+void causes_deinit(struct causes *causes);
+void causes_add(struct causes *causes, enum cause_reason reason, const char *field, const char *fmt,
+		...) __attribute__((format(printf, 4, 5)));
+const char *cause_reason_text(enum cause_reason reason); /* "FieldValueInvalid" … */
+/* "spec.a: Required value, spec.b: Invalid value: …" or with brackets as Kubernetes joins several. */
+void causes_text(const struct causes *causes, struct buf *out);
+
+/* ---- columns of kubectl get ---- */
+struct column {
+	const char *name; /* "Programmed" */
+	const char *type; /* "string" "integer" "date" */
+	int priority;     /* > 0: -o wide only */
+	/* Fills the cell (a new JSON value); now in seconds since the epoch for ages. */
+	json_t *(*cell)(const json_t *object, int64_t now);
+};
+
+#define KIND_VERSIONS_MAX 4
+
+struct kind {
+	const char *group;      /* "" for the core group */
+	const char *versions[KIND_VERSIONS_MAX]; /* served, preferred first, NULL-terminated */
+	const char *kind;       /* "Gateway" */
+	const char *plural;     /* "gateways" */
+	const char *singular;   /* "gateway" */
+	const char *short_names[4];
+	const char *categories[3];
+	bool namespaced;
+	bool has_status;        /* /status subresource; status in writes to the main resource is ignored */
+	bool has_spec_generation; /* generation goes up when anything but metadata and status changes */
+	bool strategic;         /* accepts strategic-merge-patch (core, apps, discovery) */
+	bool secret_values;     /* the event history keeps no values (Secret) */
+	bool read_only;         /* TigeraStatus: written by controllers only */
+	const struct column *columns; /* after Name; Age last is added by the table itself unless own_age */
+	size_t column_count;
+	bool own_age;
+
+	/* Fills in what the API fills in; may be NULL. */
+	void (*set_defaults)(json_t *object);
+	/* Adds causes for everything that is wrong, unknown fields excepted. */
+	void (*validate)(const json_t *object, const json_t *old, struct causes *causes);
+	/* The status stored together with a new object (design: "writes settle"); new value or NULL. */
+	json_t *(*initial_status)(const json_t *object, int64_t now);
+	/* Schema for unknown-field detection: see resource/schema.h. */
+	const struct schema_node *schema;
+};
+
+extern const struct kind kinds[];
+extern const size_t kind_count;
+
+const struct kind *kind_by_plural(struct str_view group, struct str_view plural);
+const struct kind *kind_by_gvk(struct str_view api_version, struct str_view kind); /* "v1","Secret" */
+/* As people type it: "gateway", "gateways", "gtw", "gateways.gateway.networking.k8s.io", "Gateway". */
+const struct kind *kind_by_word(struct str_view word);
+bool kind_serves(const struct kind *kind, struct str_view version);
+void kind_api_version(const struct kind *kind, const char *version, struct buf *out); /* "group/version" */
+
+/* Store key of an object of this kind ("core" stands for group ""). Heap. */
+char *kind_key(const struct kind *kind, const char *ns, const char *name);
+char *kind_prefix(const struct kind *kind, const char *ns); /* ns NULL: all; ends in '/' */
+
+/* ---- admission: everything between a body that was received and the object that is stored ---- */
+enum field_validation { FIELDS_STRICT, FIELDS_WARN, FIELDS_IGNORE };
+
+struct admission {
+	const struct kind *kind;
+	const json_t *old;  /* NULL on create */
+	bool status_only;   /* /status: everything but status comes from old */
+	enum field_validation fields;
+	const char *version; /* of the request path; NULL: preferred */
+	int64_t now;        /* seconds since the epoch */
+};
+
+/* Makes the object to be stored from a body (new reference): type and metadata checked and filled (uid,
+ * creationTimestamp, generation), unknown fields handled, defaults, validation, initial status.
+ * NULL: err says why (ERR_INVALID), causes hold the details (code 422), or causes are empty (code 400:
+ * strict decoding error, not an object, wrong kind). warnings is a JSON array to append strings to. */
+json_t *kind_admit(const struct admission *how, const json_t *body, json_t *warnings,
+		   struct causes *causes, struct err *err);
+
+/* uid as RFC 9562 version 4; new heap text. */
+char *kind_new_uid(void);
+
+/* RFC 1123 checks, shared with controllers. */
+bool name_is_dns_label(struct str_view text);      /* 63, lower case alphanumerics and '-' */
+bool name_is_dns_subdomain(struct str_view text);  /* 253 */
+bool name_is_hostname(struct str_view text, bool wildcard); /* Gateway API Hostname; "*.a.b" when allowed */
+
+#endif

@@ -1,0 +1,61 @@
+/* store/store.h - objects by key: a cache of everything over an engine, compare-and-swap, watches
+ *
+ * Control thread only. Knows no kind: keys are text, values JSON. Reads come from the cache and never
+ * wait. Writes: the callback runs in a later turn, once, after the cache and all watches have seen it.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "store/engine.h"
+#include "store/object.h"
+
+struct store;
+
+struct store *store_open(struct loop *loop, const struct store_engine *engine, const char *where,
+			 struct err *err);
+void store_close(struct store *store);
+
+uint64_t store_revision(const struct store *store); /* of the last committed change */
+
+/* Borrowed until the next turn; object_ref to keep. NULL: absent. */
+const struct object *store_get(const struct store *store, struct str_view key);
+
+/* Every object whose key starts with prefix ("core/secrets/default/"), in key order. The visitor may not
+ * write into the map (store_put is fine: it takes effect later). Return false to stop. */
+typedef bool store_visit_fn(void *arg, const struct object *object);
+void store_each(const struct store *store, struct str_view prefix, store_visit_fn *visit, void *arg);
+size_t store_count(const struct store *store, struct str_view prefix);
+
+/* Writes. value is borrowed (copied); metadata.resourceVersion in it is ignored and set by the store.
+ * expect: 0 create, otherwise the revision that must be in force. done may be NULL. The object given to
+ * done is the one stored (borrowed), NULL after a delete or a failure. */
+typedef void store_wrote_fn(void *arg, const struct object *object, const struct err *err);
+void store_put(struct store *store, struct str_view key, const json_t *value, uint64_t expect,
+	       store_wrote_fn *done, void *arg);
+void store_delete(struct store *store, struct str_view key, uint64_t expect, store_wrote_fn *done,
+		  void *arg);
+/* Writes that were given to the engine and have not been answered. */
+size_t store_pending(const struct store *store);
+
+/* False while the last commit failed (disk full, read-only): readiness and conditions say so. */
+bool store_healthy(const struct store *store, struct err *why);
+
+/* ---- watches ---- */
+enum store_change { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
+
+struct store_watch; /* one subscriber */
+/* For each change of a key below prefix, in order of revision, from the turn it is committed. before is
+ * NULL for ADDED; for DELETED object holds the last state with the revision of the deletion. */
+typedef void store_change_fn(void *arg, enum store_change change, const struct object *object,
+			     const struct object *before);
+struct store_watch *store_watch(struct store *store, struct str_view prefix, store_change_fn *changed,
+				void *arg);
+void store_unwatch(struct store_watch *watch); /* also from inside its own callback */
+
+/* Replays the changes after a revision from the bounded memory of recent changes (10,000) into
+ * changed, then the caller subscribes with store_watch in the same turn: no gap. ERR_GONE when
+ * the revision is too old or in the future. */
+int store_replay(struct store *store, struct str_view prefix, uint64_t after,
+		 store_change_fn *changed, void *arg, struct err *err);
+
+#endif
