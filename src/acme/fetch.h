@@ -1,0 +1,65 @@
+/* acme/fetch.h - HTTP(S) requests on the loop: curl_multi, names by loop/dns, hard limits
+ *
+ * Never blocks: names are resolved by c-ares and handed to curl with CURLOPT_RESOLVE. The answer's size,
+ * the time to connect and the whole time are bounded; redirects are followed only when asked for.
+ */
+#ifndef ACME_FETCH_H
+#define ACME_FETCH_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "loop/dns.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+
+struct fetcher;
+struct fetch;
+
+struct fetcher *fetcher_new(struct loop *loop, struct dns *dns, struct err *err);
+void fetcher_free(struct fetcher *fetcher);
+
+#define FETCH_BODY_MAX (1u << 20)
+
+struct fetch_request {
+	const char *method; /* "GET" "HEAD" "POST" */
+	const char *url;
+	const char *content_type; /* of the body; NULL without body */
+	struct str_view body;     /* copied */
+	const char *ca_bundle;    /* PEM, NULL: system; copied */
+	bool skip_tls_verify;
+	bool follow_redirects; /* at most 5, same scheme or to https */
+	bool close_connection; /* do not keep it for others */
+	size_t body_max;       /* 0: FETCH_BODY_MAX */
+	int64_t timeout_ms;    /* 0: 60 s; connect 10 s */
+	const struct sock_addr *pin; /* connect to this address instead of asking DNS (self-check); may be NULL */
+};
+
+enum fetch_failure {
+	FETCH_FINE,
+	FETCH_DNS,      /* name does not resolve */
+	FETCH_CONNECT,  /* refused, unreachable */
+	FETCH_TLS,      /* handshake or verification failed */
+	FETCH_TIMEOUT,
+	FETCH_TOO_BIG,
+	FETCH_BROKEN,   /* anything else below HTTP */
+};
+
+struct fetch_answer {
+	enum fetch_failure failure;
+	char why[256]; /* our words for the failure, "" when fine */
+	long status;
+	struct str_view body;
+	/* header values of the last answer; empty when absent */
+	struct str_view replay_nonce, location, retry_after, content_type, date;
+	struct str_view links;    /* all Link values, joined by ", " */
+	const char *final_url;    /* after redirects */
+	bool reused;              /* the request went over a kept connection */
+};
+
+typedef void fetch_done_fn(void *arg, const struct fetch_answer *answer); /* borrowed for the call */
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+			  fetch_done_fn *done, void *arg);
+void fetch_cancel(struct fetch *fetch); /* done is not called */
+
+#endif
