@@ -1,0 +1,75 @@
+/* dataplane/plane.h - the workers as the control thread sees them: bind, publish, drain, count
+ *
+ * Control thread only. The only header of this room, with snapshot.h, that others may include.
+ */
+#ifndef DATAPLANE_PLANE_H
+#define DATAPLANE_PLANE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "dataplane/snapshot.h"
+#include "loop/loop.h"
+
+struct plane;
+
+/* Every limit that protects a worker, with its default (sallyportd.yaml "limits:"; man sallyportd.yaml). */
+struct plane_limits {
+	uint32_t connections;         /* per worker, downstream: 50,000 (bounded by RLIMIT_NOFILE too) */
+	uint32_t request_line;        /* bytes: 8,192 -> 414 */
+	uint32_t head;                /* bytes of a head: 32,768 -> 431 / 502 */
+	uint32_t fields;              /* in a head: 128 -> 431 / 502 */
+	uint32_t h2_streams;          /* concurrent per connection: 128 */
+	uint32_t buffer;              /* bytes held per direction of an exchange: 262,144 */
+	uint32_t upstream_idle;       /* idle connections kept per endpoint and worker: 256 */
+	uint32_t requests_per_conn;   /* 0: no limit */
+	int64_t tls_handshake_ms;     /* 10,000 */
+	int64_t request_head_ms;      /* first byte to end of head: 30,000 -> 408 */
+	int64_t keepalive_idle_ms;    /* 75,000 */
+	int64_t body_idle_ms;         /* no byte of a body either way: 60,000 -> 408 / 504 */
+	int64_t upstream_connect_ms;  /* 5,000 -> next endpoint, then 503 */
+	int64_t upstream_response_ms; /* request sent, no head: 60,000 -> 504 */
+	int64_t upstream_idle_ms;     /* pooled: 50,000 */
+	int64_t tunnel_idle_ms;       /* upgraded connections: 3,600,000 */
+	int64_t drain_ms;             /* --drain-timeout: 20,000 */
+};
+extern const struct plane_limits plane_limits_default;
+
+struct plane_config {
+	struct loop *loop; /* control loop */
+	unsigned workers;  /* 1..64 */
+	struct plane_limits limits;
+	int access_fd;     /* -1: off; O_APPEND file or socket; not closed by the plane */
+	bool access_json;
+	/* Called on the control loop when all workers run the generation. */
+	void (*acknowledged)(void *arg, uint64_t generation);
+	/* The CA (or anybody) fetched the token of a challenge; at most a few times a second. */
+	void (*challenge_fetched)(void *arg, struct str_view token);
+	/* Last question before a worker dials an address (pure, any thread): may it be dialled? */
+	bool (*may_dial)(const void *arg, const struct sock_addr *addr);
+	const void *may_dial_arg; /* immutable for the plane's life */
+	void *arg;
+};
+
+struct plane *plane_start(const struct plane_config *config, struct err *err);
+
+/* Binds (address, port) for every worker now: port in use and permission errors come back here and become
+ * conditions. The binding accepts nothing until a published snapshot has a port with it. Bound
+ * already: the same binding again (no second bind). */
+struct binding *plane_bind(struct plane *plane, const struct sock_addr *addr, struct err *err);
+const struct sock_addr *binding_addr(const struct binding *binding);
+
+/* Takes the snapshot, gives it the next generation, and mails it to the workers. Bindings that no port of it
+ * names are closed (their queue is accepted empty first); kept connections of theirs are drained.
+ * Returns the generation. */
+uint64_t plane_publish(struct plane *plane, struct snapshot *snapshot);
+uint64_t plane_acknowledged(const struct plane *plane); /* newest generation that all workers run */
+
+/* Stops accepting, GOAWAY / Connection: close, idle connections end at once, requests in flight get
+ * limits.drain_ms; then done on the control loop. */
+void plane_drain(struct plane *plane, void (*done)(void *arg), void *arg);
+void plane_free(struct plane *plane); /* stops and joins the workers */
+
+void plane_metrics(struct plane *plane, struct buf *out); /* Prometheus text */
+void plane_reopen_access(struct plane *plane, int fd);    /* after log rotation */
+
+#endif
