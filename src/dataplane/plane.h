@@ -62,6 +62,7 @@ const struct sock_addr *binding_addr(const struct binding *binding);
  * names are closed (their queue is accepted empty first); kept connections of theirs are drained.
  * Returns the generation. */
 uint64_t plane_publish(struct plane *plane, struct snapshot *snapshot);
+struct graveyard *plane_graveyard(struct plane *plane); /* for part_unref */
 uint64_t plane_acknowledged(const struct plane *plane); /* newest generation that all workers run */
 
 /* Stops accepting, GOAWAY / Connection: close, idle connections end at once, requests in flight get

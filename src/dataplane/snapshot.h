@@ -4,7 +4,7 @@
  * that did not change are shared between snapshots: each part is counted by the control thread alone
  * (_ref/_unref). What an exchange or a connection must keep past a turn (rule, backend, certificate) it
  * pins with an atomic counter; a part that nobody owns any more goes to a graveyard, and the control
- * thread frees it when its pins are gone (snapshot_bury_done). Workers never free.
+ * thread frees it when all workers run a newer generation and its pins are gone. Workers never free.
  */
 #ifndef DATAPLANE_SNAPSHOT_H
 #define DATAPLANE_SNAPSHOT_H
@@ -17,12 +17,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct graveyard;
+
 /* First member of every shared part. */
 struct part {
 	unsigned owners;      /* control thread only */
 	_Atomic unsigned pins; /* workers: part_pin/part_unpin */
-	void (*destroy)(struct part *part);
+	void (*destroy)(struct part *part, struct graveyard *graveyard);
+	uint64_t buried;        /* newest generation published when the last owner let go */
 	struct part *next_dead; /* graveyard */
+};
+
+/* Parts without owner that a worker may still look at. One for each plane (plane_graveyard). */
+struct graveyard {
+	struct part *dead;
+	uint64_t newest; /* generation published last */
 };
 
 static inline void part_pin(struct part *part)
@@ -116,7 +125,8 @@ struct match_spec { /* one HTTPRouteMatch of one rule; borrowed views, copied by
 	struct rule *rule; /* a reference is taken */
 };
 
-struct vhost; /* the matches of one hostname of one listener, sorted by precedence (match.c) */
+struct vhost; /* a part: the matches of one hostname of one listener, sorted by precedence (match.c) */
+struct part *vhost_part(struct vhost *vhost);
 struct err;
 /* NULL: a regular expression does not compile (err names it). Owned by the caller (one owner). */
 struct vhost *vhost_new(const struct match_spec *matches, size_t count, struct err *err);
@@ -187,15 +197,15 @@ struct snapshot {
 
 /* Copies the arrays given (ports, challenges), takes references. */
 struct snapshot *snapshot_new(const struct snapshot *like);
-void snapshot_free(struct snapshot *snapshot); /* control thread; drops its references */
+void snapshot_free(struct snapshot *snapshot, struct graveyard *graveyard); /* drops its references */
 
 /* Constructors copy everything they are given; references inside (rule->backends) are taken. One owner: the caller. */
 struct backend *backend_new(const struct backend *like);
 struct rule *rule_new(const struct rule *like);
 void part_ref(struct part *part);
-void part_unref(struct part *part); /* the last owner buries it; NULL is fine */
-/* Frees what is buried and not pinned; returns how many parts are still pinned. Called by plane.c once all
- * workers run a newer generation than the burial. */
-size_t graveyard_sweep(void);
+void part_unref(struct part *part, struct graveyard *graveyard); /* the last owner buries it; NULL is fine */
+/* Frees what was buried before the generation that all workers run and is not pinned; returns how many parts
+ * remain. Called by plane.c after each acknowledgement and from a slow timer. */
+size_t graveyard_sweep(struct graveyard *graveyard, uint64_t acknowledged);
 
 #endif

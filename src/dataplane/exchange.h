@@ -1,0 +1,63 @@
+/* dataplane/exchange.h - one request and its response, between a downstream codec and an upstream
+ *
+ * Life: exchange_new -> codec fills ex->request -> exchange_start -> request body and end -> respond, body,
+ * finish -> exchange_close (by the codec, when both its sides are done or the client is gone).
+ * A response may begin and end before the request does (early answers).
+ */
+#ifndef DATAPLANE_EXCHANGE_H
+#define DATAPLANE_EXCHANGE_H
+
+#include "base/arena.h"
+#include "dataplane/snapshot.h"
+#include "dataplane/transport.h"
+#include "http/message.h"
+
+#include <stdint.h>
+
+struct upstream_conn;
+
+struct exchange {
+	uint32_t magic;
+	struct arena arena;      /* head, fields, rewritten text: all of this exchange, ceiling = limits.head * 3 */
+	struct worker *worker;
+	struct conn *conn;
+	const struct transport *proto; /* the downstream codec */
+	void *stream;            /* its state for this exchange */
+	struct http_request request;
+	struct http_response response;
+	struct rule *rule;       /* pinned from match to close */
+	struct backend *backend; /* pinned likewise */
+	struct upstream_conn *upstream;
+	struct timer timer;      /* request / backend timeouts of the rule */
+	int64_t started_ms;
+	uint64_t bytes_in, bytes_out; /* bodies, for the access log */
+	const char *failure;     /* why a 5xx was made here ("upstream_connect", …), for the access log; or NULL */
+	uint16_t status;         /* sent to the client */
+	bool request_ended, response_started, response_ended, upgraded;
+	uint8_t tries;
+};
+
+struct exchange *exchange_new(struct conn *conn, void *stream);
+
+/* ---- called by the codec ---- */
+void exchange_start(struct exchange *ex); /* request head complete: match, filter, answer or dial */
+/* All bytes are taken. false: no more until proto->request_resume. */
+bool exchange_request_body(struct exchange *ex, struct str_view bytes);
+void exchange_request_end(struct exchange *ex, const struct fields *trailers);
+void exchange_response_resume(struct exchange *ex); /* the client took enough: read the upstream again */
+/* The codec is done with it (answered, or the client is gone): releases everything, writes the access log line. */
+void exchange_close(struct exchange *ex);
+/* Answers from here with a short text/plain body ("404 Not Found\n"), any time before the response started;
+ * afterwards it aborts. Used by codecs for 400, 408, 413, 431 too (ex->request may be half filled). */
+void exchange_fail(struct exchange *ex, uint16_t status, const char *failure);
+
+/* ---- called by upstream.c (the leg to the backend) ---- */
+void exchange_upstream_head(struct exchange *ex);                     /* ex->response filled */
+void exchange_upstream_interim(struct exchange *ex, const struct http_response *interim);
+bool exchange_upstream_body(struct exchange *ex, struct str_view bytes); /* false: stop reading */
+void exchange_upstream_end(struct exchange *ex, const struct fields *trailers);
+void exchange_upstream_room(struct exchange *ex);                     /* its output drained */
+/* The leg failed: connect, reset, malformed answer, time-out. sent: bytes of the request have left. */
+void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *failure, bool sent);
+
+#endif
