@@ -1,0 +1,142 @@
+/* http/field.h - a section of header or trailer fields (RFC 9110, sections 5 and 7.6.1)
+ *
+ * Names are stored in lower case, always: what is matched, forwarded and sent over HTTP/2 is the
+ * same text. Values are without white space at their ends. Order is kept. Everything lives in one
+ * arena; views that are added must outlive the section (copy with arena_dup when in doubt).
+ */
+#ifndef HTTP_FIELD_H
+#define HTTP_FIELD_H
+
+#include "base/arena.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* id, name, its first and its last letter (for the hash, which must see constants). */
+#define HTTP_FIELDS(X)                                                      \
+	X(ACCEPT_ENCODING, "accept-encoding", 'a', 'g')                     \
+	X(ALT_SVC, "alt-svc", 'a', 'c')                                     \
+	X(AUTHORIZATION, "authorization", 'a', 'n')                         \
+	X(CACHE_CONTROL, "cache-control", 'c', 'l')                         \
+	X(CONNECTION, "connection", 'c', 'n')                               \
+	X(CONTENT_ENCODING, "content-encoding", 'c', 'g')                   \
+	X(CONTENT_LENGTH, "content-length", 'c', 'h')                       \
+	X(CONTENT_RANGE, "content-range", 'c', 'e')                         \
+	X(CONTENT_TYPE, "content-type", 'c', 'e')                           \
+	X(COOKIE, "cookie", 'c', 'e')                                       \
+	X(DATE, "date", 'd', 'e')                                           \
+	X(EXPECT, "expect", 'e', 't')                                       \
+	X(FORWARDED, "forwarded", 'f', 'd')                                 \
+	X(HOST, "host", 'h', 't')                                           \
+	X(HTTP2_SETTINGS, "http2-settings", 'h', 's')                       \
+	X(KEEP_ALIVE, "keep-alive", 'k', 'e')                               \
+	X(LOCATION, "location", 'l', 'n')                                   \
+	X(MAX_FORWARDS, "max-forwards", 'm', 's')                           \
+	X(ORIGIN, "origin", 'o', 'n')                                       \
+	X(PROXY_AUTHENTICATE, "proxy-authenticate", 'p', 'e')               \
+	X(PROXY_AUTHORIZATION, "proxy-authorization", 'p', 'n')             \
+	X(PROXY_CONNECTION, "proxy-connection", 'p', 'n')                   \
+	X(RANGE, "range", 'r', 'e')                                         \
+	X(REFERER, "referer", 'r', 'r')                                     \
+	X(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept", 's', 't')           \
+	X(SEC_WEBSOCKET_KEY, "sec-websocket-key", 's', 'y')                 \
+	X(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol", 's', 'l')       \
+	X(SEC_WEBSOCKET_VERSION, "sec-websocket-version", 's', 'n')         \
+	X(SERVER, "server", 's', 'r')                                       \
+	X(SET_COOKIE, "set-cookie", 's', 'e')                               \
+	X(STRICT_TRANSPORT_SECURITY, "strict-transport-security", 's', 'y') \
+	X(TE, "te", 't', 'e')                                               \
+	X(TRAILER, "trailer", 't', 'r')                                     \
+	X(TRANSFER_ENCODING, "transfer-encoding", 't', 'g')                 \
+	X(UPGRADE, "upgrade", 'u', 'e')                                     \
+	X(USER_AGENT, "user-agent", 'u', 't')                               \
+	X(VIA, "via", 'v', 'a')                                             \
+	X(WWW_AUTHENTICATE, "www-authenticate", 'w', 'e')                   \
+	X(X_FORWARDED_FOR, "x-forwarded-for", 'x', 'r')                     \
+	X(X_FORWARDED_HOST, "x-forwarded-host", 'x', 't')                   \
+	X(X_FORWARDED_PORT, "x-forwarded-port", 'x', 't')                   \
+	X(X_FORWARDED_PROTO, "x-forwarded-proto", 'x', 'o')                 \
+	X(X_REAL_IP, "x-real-ip", 'x', 'p')                                 \
+	X(X_REQUEST_ID, "x-request-id", 'x', 'd')
+
+enum field_id {
+	FIELD_OTHER, /* a name this program attaches no meaning to */
+#define X(id, name, first, last) FIELD_##id,
+	HTTP_FIELDS(X) FIELD_ID_COUNT
+#undef X
+};
+
+enum field_id field_id_parse(struct str_view name); /* any case */
+struct str_view field_id_name(enum field_id id);    /* lower case; FIELD_OTHER: "" */
+
+struct field {
+	struct str_view name, value; /* name in lower case */
+	enum field_id id;
+};
+
+struct fields {
+	struct field *items;
+	size_t count, size, max; /* in use, allocated, limit */
+	struct arena *arena;
+};
+
+void fields_init(struct fields *fields, struct arena *arena, size_t max);
+
+/* Name in any case (lowered into the arena when needed); false when the limit or the arena is
+ * full, and then nothing was changed. Neither checks the text: see field_name_ok, field_value_ok.
+ */
+bool fields_add(struct fields *fields, struct str_view name, struct str_view value);
+bool fields_add_id(struct fields *fields, enum field_id id, struct str_view value);
+bool fields_set(struct fields *fields, struct str_view name,
+		struct str_view value); /* replaces all */
+bool fields_set_id(struct fields *fields, enum field_id id, struct str_view value);
+
+size_t fields_remove(struct fields *fields, struct str_view name); /* how many went; any case */
+size_t fields_remove_id(struct fields *fields, enum field_id id);
+
+/* First field of that name, or NULL. Name in any case. */
+const struct field *fields_find(const struct fields *fields, struct str_view name);
+const struct field *fields_find_id(const struct fields *fields, enum field_id id);
+struct str_view fields_value(const struct fields *fields, enum field_id id); /* first, or SV_NONE */
+size_t fields_count_id(const struct fields *fields, enum field_id id);
+
+/* The values of all fields of that name as one, joined with ", " (RFC 9110, section 5.3) in the
+ * arena when there are several; SV_NONE when there is none or the arena is full. */
+struct str_view fields_joined(const struct fields *fields, struct str_view name);
+
+bool field_name_ok(struct str_view name);   /* token */
+bool field_value_ok(struct str_view value); /* VCHAR, obs-text, SP, HTAB; no CR, LF, NUL */
+
+/* Next element of a comma list (RFC 9110, section 5.6.1): trimmed, empty ones skipped, commas in
+ * quoted strings belong to the element. for (struct str_view it = value, el; list_next(&it, &el);)
+ */
+bool list_next(struct str_view *rest, struct str_view *element);
+/* Does some field of that id list the token, in any case? */
+bool fields_list_has(const struct fields *fields, enum field_id id, struct str_view token);
+
+/* Fields that belong to one connection (RFC 9110, section 7.6.1): Connection, Keep-Alive,
+ * Proxy-Connection, Transfer-Encoding, TE, Upgrade, HTTP2-Settings. Trailer stays. */
+bool field_is_hop_by_hop(enum field_id id);
+
+/* May Connection never nominate it? Those that all recipients need or that this proxy vouches for:
+ * Host, Content-*, Authorization, Cookie, Date, Expect, Via, Forwarded, X-Forwarded-*, X-Real-IP,
+ * X-Request-ID, Cache-Control, Range, Sec-WebSocket-*. In a request such a nomination is an attempt
+ * to make the two ends see different requests: the parsers answer 400. (In a response the origin
+ * only hurts itself: the field goes.) */
+bool field_is_protected(enum field_id id);
+
+/* Takes away the hop-by-hop fields and those that Connection nominates. In time and space linear:
+ * at most FIELDS_NOMINATED_MAX names are honoured; false when there are more (nothing was changed).
+ * The parsers of this room have done it already. */
+#define FIELDS_NOMINATED_MAX 64
+bool fields_strip_hop_by_hop(struct fields *fields);
+
+/* May it stand in a trailer section (RFC 9110, section 6.5.1)? Not framing, routing, request
+ * modifiers, authentication, content format. */
+bool field_trailer_ok(enum field_id id);
+
+/* Decimal digits only, at most INT64_MAX (RFC 9110, section 8.6): no sign, list, blank. */
+bool content_length_parse(struct str_view value, uint64_t *length);
+
+#endif
