@@ -1,4 +1,5 @@
-/* base/arena.h - memory for one exchange: allocated piecemeal, freed at once, never above a ceiling */
+/* base/arena.h - memory for one exchange: allocated piecemeal, freed at once, never above a ceiling
+ */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 

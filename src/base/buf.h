@@ -13,13 +13,14 @@
 struct buf {
 	char *data;
 	size_t start, end, size;
-	size_t max;   /* never holds more than this many bytes */
-	bool spent;   /* an append did not fit; nothing of that append was stored */
+	size_t max; /* never holds more than this many bytes */
+	bool spent; /* an append did not fit: nothing of it or of later ones is stored until
+		       buf_reset */
 };
 
 void buf_init(struct buf *buf, size_t max);
 void buf_deinit(struct buf *buf);
-void buf_reset(struct buf *buf);  /* empties, keeps the memory, clears spent */
+void buf_reset(struct buf *buf);   /* empties, keeps the memory, clears spent */
 void buf_release(struct buf *buf); /* empties and gives the memory back */
 
 static inline size_t buf_len(const struct buf *buf)
@@ -35,7 +36,8 @@ static inline struct str_view buf_view(const struct buf *buf)
 bool buf_add(struct buf *buf, struct str_view bytes); /* false: did not fit (spent) */
 bool buf_addc(struct buf *buf, char byte);
 bool buf_addf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool buf_vaddf(struct buf *buf, const char *fmt, va_list args);
+bool buf_vaddf(struct buf *buf, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* Room for at least want contiguous bytes behind the end, or NULL when the ceiling forbids it;
  * after writing call buf_wrote with the count. */

@@ -28,7 +28,11 @@ bool clock_parse_http_date(struct str_view text, int64_t *wall); /* all three fo
 /* kubectl's ages: "5s", "3m20s", "4h", "2d3h", "90d", "2y30d". */
 void clock_age(int64_t seconds, char out[CLOCK_TEXT_SIZE]);
 
-/* A duration as in Go and the Gateway API (GEP-2257): "1h30m", "500ms", "10s". */
+/* A duration in Go's notation without sign: "1h30m", "500ms", "1.5s", "2160h0m0s"; parts below a
+ * millisecond are dropped; at most some 292 years, as in Go. */
 bool clock_parse_duration(struct str_view text, int64_t *ms);
+/* Is it one of the Gateway API's subset (GEP-2257)? One to four whole numbers of one to five
+ * digits, each with h, m, s or ms. Every such text is also read by clock_parse_duration. */
+bool clock_duration_is_gep2257(struct str_view text);
 
 #endif

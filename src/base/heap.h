@@ -18,9 +18,10 @@ struct heap {
 
 void heap_init(struct heap *heap);
 void heap_deinit(struct heap *heap); /* frees the table, not the nodes */
-void heap_insert(struct heap *heap, struct heap_node *node); /* node->key is set; not in a heap yet */
-void heap_remove(struct heap *heap, struct heap_node *node); /* harmless when not in the heap */
+void heap_insert(struct heap *heap,
+		 struct heap_node *node); /* node->key is set; not in a heap yet */
+void heap_remove(struct heap *heap, struct heap_node *node);  /* harmless when not in the heap */
 void heap_changed(struct heap *heap, struct heap_node *node); /* after node->key changed */
-struct heap_node *heap_first(const struct heap *heap);       /* NULL when empty */
+struct heap_node *heap_first(const struct heap *heap);        /* NULL when empty */
 
 #endif

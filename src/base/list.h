@@ -56,8 +56,8 @@ static inline void list_remove(struct list *node)
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 
 /* The body may remove (and free) the current node. */
-#define LIST_EACH(head, node)                                                                   \
-	for (struct list *node = (head)->next, *node##_next_ = node->next; node != (head);      \
+#define LIST_EACH(head, node)                                                              \
+	for (struct list *node = (head)->next, *node##_next_ = node->next; node != (head); \
 	     node = node##_next_, node##_next_ = node->next)
 
 #endif

@@ -28,6 +28,7 @@ static inline uint64_t metric_get(const metric_counter *counter)
 void metric_head(struct buf *out, const char *name, const char *type, const char *help);
 /* One sample; labels is "" or "a=\"b\"" with values escaped by metric_label. */
 void metric_sample(struct buf *out, const char *name, const char *labels, double value);
-void metric_label(struct buf *out, const char *name, struct str_view value); /* name="escaped", comma between */
+void metric_label(struct buf *out, const char *name,
+		  struct str_view value); /* name="escaped", comma between */
 
 #endif

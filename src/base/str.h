@@ -18,10 +18,13 @@ struct str_view {
 	size_t len;
 };
 
-#define SV(literal)    ((struct str_view){.data = (literal), .len = sizeof(literal) - 1})
-#define SV_INIT(literal) {.data = (literal), .len = sizeof(literal) - 1} /* for static tables */
-#define SV_ARG(view)   (int)(view).len, (view).data /* for "%.*s" */
-#define SV_NONE        ((struct str_view){.data = NULL, .len = 0})
+#define SV(literal) ((struct str_view){.data = (literal), .len = sizeof(literal) - 1})
+#define SV_INIT(literal)                                      \
+	{                                                     \
+		.data = (literal), .len = sizeof(literal) - 1 \
+	}                                         /* for static tables */
+#define SV_ARG(view) (int)(view).len, (view).data /* for "%.*s" */
+#define SV_NONE      ((struct str_view){.data = NULL, .len = 0})
 
 static inline struct str_view sv_new(const char *data, size_t len)
 {
@@ -77,7 +80,8 @@ struct str_view sv_trim(struct str_view view);
 
 /* Cuts *rest at the first separator: returns what stood before it and leaves in *rest what
  * stands behind. Without a separator it returns all, and *rest becomes SV_NONE (data NULL), which
- * is how a loop knows that it is done: while (rest.data != NULL) { part = sv_split(&rest, ','); … } */
+ * is how a loop knows that it is done: while (rest.data != NULL) { part = sv_split(&rest, ','); … }
+ */
 struct str_view sv_split(struct str_view *rest, char separator);
 
 /* Decimal digits only, whole view, no sign, no overflow: else false and *value untouched. */
@@ -93,7 +97,12 @@ bool ascii_is_alnum(char c);
 /* FNV-1a folded through a finaliser; for tables whose keys do not come from the network. */
 uint64_t sv_hash(struct str_view view);
 
-/* SipHash-1-3 with the process's random key (base/map.h, map_seed): for tables that a peer can fill. */
-uint64_t sv_hash_keyed(struct str_view view);
+/* SipHash-1-3, for tables that a peer can fill: each table draws its own key once and keeps it. */
+struct hash_key {
+	uint64_t k0, k1;
+};
+
+void hash_key_random(struct hash_key *key); /* from getrandom; never fails */
+uint64_t sv_hash_keyed(struct str_view view, const struct hash_key *key);
 
 #endif
