@@ -1,14 +1,16 @@
-/* acme/client.h - an ACME server as seen by one account: signed requests, nonces, retries (RFC 8555)
+/* acme/client.h - an ACME server as seen by one account: signed requests, nonces, retries (RFC
+ * 8555)
  *
- * Answers: what does the CA say to this one step? Each call below is one logical request: badNonce and
- * transient failures are retried inside (with back-off, jitter and a ceiling); the answer comes once, in
- * a later turn of the loop. Writes nothing down and knows neither store nor kinds: the caller stores
- * every result before it takes the next step, so that a kill at any point resumes.
+ * Answers: what does the CA say to this one step? Each call below is one logical request: badNonce
+ * and transient failures are retried inside (with back-off, jitter and a ceiling); the answer comes
+ * once, in a later turn of the loop. Writes nothing down and knows neither store nor kinds: the
+ * caller stores every result before it takes the next step, so that a kill at any point resumes.
  * One client per (directory, account key, trust); it keeps one connection and a pool of nonces.
  */
 #ifndef ACME_CLIENT_H
 #define ACME_CLIENT_H
 
+#include "acme/fetch.h"
 #include "acme/problem.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -21,14 +23,15 @@
 
 struct acme_client;
 struct acme_call; /* one request under way */
-struct fetcher;   /* acme/fetch.h: curl_multi on the loop, shared by all clients */
 
 struct acme_config {
 	const char *directory; /* https URL */
-	const char *ca_bundle; /* PEM that replaces the system's trust; NULL: the system's (SSL_CERT_FILE honoured) */
+	const char *ca_bundle; /* PEM that replaces the system's trust; NULL: the system's
+				  (SSL_CERT_FILE honoured) */
 	bool skip_tls_verify;
-	EVP_PKEY *key; /* account key; the client takes a reference */
-	const char *kid; /* account URL when known from an earlier run; NULL: found or made by acme_account */
+	EVP_PKEY *key;   /* account key; the client takes a reference */
+	const char *kid; /* account URL when known from an earlier run; NULL: found or made by
+			    acme_account */
 };
 
 struct acme_client *acme_client_new(struct loop *loop, struct fetcher *fetcher,
@@ -36,34 +39,48 @@ struct acme_client *acme_client_new(struct loop *loop, struct fetcher *fetcher,
 void acme_client_free(struct acme_client *client); /* calls under way end without their callbacks */
 const char *acme_client_kid(const struct acme_client *client); /* NULL until known */
 
-/* ---- what every step answers ---- */
-enum acme_outcome {
-	ACME_OK,
-	ACME_RETRY_LATER, /* transient: tries here are used up; attempt back-off, at least retry_after_ms */
-	ACME_REFUSED,     /* the CA refused for good (until the spec changes): problem says why */
-	ACME_GONE,        /* the order/authorization/account is not known to the CA any more */
-	ACME_BROKEN       /* the answer breaks the protocol, or TLS verification failed */
-};
+/* ---- what every step answers ----
+ *
+ * ACME_OK: the CA did it. body, location, text as said at each call; retry_after_ms when the CA
+ * asked to be polled no sooner. ACME_RETRY_LATER: transient, and the tries here are used up (or the
+ * CA asked to wait for longer than is waited in place). Attempt back-off, but at least
+ * retry_after_ms. problem.type "rateLimited": until that time newOrder calls of this client are
+ * answered here without asking the CA. ACME_REFUSED: a problem document of the CA that the same
+ * request will meet again. problem.type tells: "unauthorized" (account deactivated),
+ * "externalAccountRequired", "userActionRequired" (text has the terms' URL), "rejectedIdentifier",
+ * "badCSR", "unsupportedContact", "alreadyReplaced", … ACME_GONE: the CA does not know the order,
+ * authorization or certificate any more (404, 410): order anew. With problem.type
+ * "accountDoesNotExist" it is the account (its orders are gone as well): the client has forgotten
+ * its kid and looked the key up in vain; acme_account makes the account again. ACME_BROKEN: nothing
+ * to retry soon: TLS verification failed (failure == FETCH_TLS), the directory lacks a member or
+ * lists refused URLs, or a URL is on another origin. Ask again after retry_after_ms (a minute).
+ */
+enum acme_outcome { ACME_OK, ACME_RETRY_LATER, ACME_REFUSED, ACME_GONE, ACME_BROKEN };
 
 struct acme_result {
 	enum acme_outcome outcome;
-	long http_status;          /* 0: no answer */
-	int64_t retry_after_ms;    /* -1: the CA did not say; clamped to 24 h */
-	struct acme_problem problem; /* of the CA, or of our own wording; text for conditions */
-	const char *location;      /* Location of the answer (order or account URL), or NULL */
-	const json_t *body;        /* parsed answer, NULL when none; borrowed */
-	struct str_view text;      /* certificate chain (PEM) for acme_certificate */
+	const char *step; /* request that failed: "directory" "newNonce" "newAccount" "newOrder"
+			     "order" … */
+	enum fetch_failure failure; /* FETCH_FINE when there was an answer of HTTP */
+	long http_status;           /* 0: no answer */
+	int64_t retry_after_ms;     /* -1: the CA did not say; clamped to 24 h */
+	struct acme_problem
+		problem;      /* of the CA, or of our own wording (type ""); text for conditions */
+	const char *location; /* Location of the answer (order or account URL), or NULL */
+	const json_t *body;   /* parsed answer, NULL when none; borrowed */
+	struct str_view text; /* certificate chain (PEM) for acme_certificate */
 };
 
 /* Borrowed for the call. The callback may free the client's caller, not the client itself. */
 typedef void acme_done_fn(void *arg, const struct acme_result *result);
 
-struct acme_eab { /* external account binding (RFC 8555, section 7.3.4) */
+struct acme_eab {                     /* external account binding (RFC 8555, section 7.3.4) */
 	struct str_view kid, mac_key; /* mac_key: raw bytes */
 	struct str_view alg;          /* "HS256" */
 };
 
-/* Finds the account by its key, or creates it. location = account URL (kid), body = account object. */
+/* Finds the account by its key, or creates it. location = account URL (kid), body = account object.
+ */
 struct acme_call *acme_account(struct acme_client *client, struct str_view email,
 			       const struct acme_eab *eab, acme_done_fn *done, void *arg);
 struct acme_new_order {
@@ -74,19 +91,38 @@ struct acme_new_order {
 	struct str_view profile;  /* may be empty */
 	struct str_view replaces; /* ARI certificate identifier, may be empty */
 };
-/* location = order URL, body = order object. */
+/* location = order URL, body = order object. When an answer is lost (the CA may have made the
+ * order), the account's orders list is searched for it first; without such a list the request is
+ * repeated once. */
 struct acme_call *acme_order_new(struct acme_client *client, const struct acme_new_order *order,
 				 acme_done_fn *done, void *arg);
-/* The account's orders list (all pages, at most 100 URLs): body = JSON array of URLs; ACME_REFUSED when the CA has none. */
+/* The account's newest pending, ready or processing order for exactly these names (profile and
+ * replaces are not looked at): location, body. For an intent without URL after a restart. ACME_GONE
+ * (type ""): none, or the CA has no list. */
+struct acme_call *acme_order_find(struct acme_client *client, const struct acme_new_order *order,
+				  acme_done_fn *done, void *arg);
+/* The account's orders list (all pages, at most 100 URLs): body = JSON array of URLs; ACME_REFUSED
+ * when the CA has none. */
 struct acme_call *acme_orders_list(struct acme_client *client, acme_done_fn *done, void *arg);
-/* POST-as-GET of an order, authorization or challenge URL (same origin as the directory's, else ACME_BROKEN). */
-struct acme_call *acme_get(struct acme_client *client, const char *url, acme_done_fn *done, void *arg);
-/* POST {} to a challenge URL. */
+/* POST-as-GET of an order, authorization or challenge URL (same origin as the directory's, else
+ * ACME_BROKEN). */
+struct acme_call *acme_get(struct acme_client *client, const char *url, acme_done_fn *done,
+			   void *arg);
+/* POST {} to a challenge URL. body = challenge object. After a lost answer the challenge is read
+ * before it is answered again. */
 struct acme_call *acme_challenge_answer(struct acme_client *client, const char *url,
 					acme_done_fn *done, void *arg);
-struct acme_call *acme_finalize(struct acme_client *client, const char *url, struct str_view csr_der,
+struct acme_finalization {
+	const char *order_url;
+	const char *url; /* the order's finalize member; both copied */
+	struct str_view csr_der;
+};
+/* body = order object as it stands now. After a lost answer, and after orderNotReady, the order is
+ * read again and answered as ACME_OK unless it is "ready" still: look at its status. */
+struct acme_call *acme_finalize(struct acme_client *client, const struct acme_finalization *what,
 				acme_done_fn *done, void *arg);
-/* Chain whose topmost issuer has preferred_chain as common name where the CA offers it (Link: alternate). */
+/* text = PEM. Chain whose topmost issuer has preferred_chain as common name where the CA offers it
+ * (Link: alternate). */
 struct acme_call *acme_certificate(struct acme_client *client, const char *url,
 				   struct str_view preferred_chain, acme_done_fn *done, void *arg);
 struct acme_call *acme_deactivate_authorization(struct acme_client *client, const char *url,
@@ -95,7 +131,8 @@ struct acme_call *acme_revoke(struct acme_client *client, struct str_view cert_d
 			      acme_done_fn *done, void *arg);
 void acme_cancel(struct acme_call *call); /* done is not called */
 
-/* The directory as last read (borrowed; NULL before the first answer): meta.termsOfService, profiles, … */
+/* The directory as last read (borrowed; NULL before the first answer): meta.termsOfService,
+ * profiles, … */
 const json_t *acme_client_directory(const struct acme_client *client);
 
 #endif

@@ -1,4 +1,5 @@
-/* acme/order.h - the life of an ACME order and its authorizations (RFC 8555, sections 7.1.3, 7.1.4, 7.1.6)
+/* acme/order.h - the life of an ACME order and its authorizations (RFC 8555,
+ * sections 7.1.3, 7.1.4, 7.1.6)
  *
  * Answers one question: given what the server last said, what do we do next? Pure.
  * May not enter: sockets, curl, the store, the clock, the log.
@@ -30,20 +31,31 @@ enum order_step order_next(enum order_status status);
 
 #define ORDER_NAMES_MAX 100
 
+/* A status word that RFC 8555 does not know, and "valid" without a certificate URL, read as
+ * ORDER_PROCESSING: not finished, poll (with an end); status_text tells. */
 struct acme_order { /* borrowed views of the JSON it was read from */
 	enum order_status status;
+	struct str_view status_text;
 	struct str_view finalize, certificate, expires;
 	size_t authz_count;
 	struct str_view authz[ORDER_NAMES_MAX];
 	const json_t *error; /* problem, or NULL */
 };
 
-/* Checks shape and the identifiers against what was ordered (names may be NULL to skip that). */
+/* 0, or -1 with a sentence that names the member that is missing or of the wrong type. */
 int acme_order_read(const json_t *body, struct acme_order *order, struct err *err);
+/* Are the order's identifiers exactly these, in any order? (RFC 8555, section 7.1.3; RFC 8738) */
 bool acme_order_names_equal(const json_t *body, const struct str_view *dns, size_t dns_count,
 			    const struct str_view *ips, size_t ip_count);
 
-enum authz_status { AUTHZ_PENDING, AUTHZ_VALID, AUTHZ_INVALID, AUTHZ_DEACTIVATED, AUTHZ_EXPIRED, AUTHZ_REVOKED };
+enum authz_status {
+	AUTHZ_PENDING,
+	AUTHZ_VALID,
+	AUTHZ_INVALID,
+	AUTHZ_DEACTIVATED,
+	AUTHZ_EXPIRED,
+	AUTHZ_REVOKED
+};
 
 struct acme_challenge_offer {
 	struct str_view type, url, token, status;
@@ -54,13 +66,18 @@ struct acme_challenge_offer {
 
 struct acme_authz {
 	enum authz_status status;
+	struct str_view status_text;                 /* an unknown word reads as AUTHZ_PENDING */
 	struct str_view identifier_type, identifier; /* "dns", "example.com" (without "*.") */
+	struct str_view expires;
 	bool wildcard;
 	size_t count;
 	struct acme_challenge_offer offers[AUTHZ_CHALLENGES_MAX];
 };
 
-/* A token outside base64url or of under 22 characters is an error (RFC 8555, section 8.3). */
+/* A token outside base64url or of under 22 characters is an error, ERR_DENIED (RFC 8555,
+ * section 8.3); the wrong shape is ERR_PROTOCOL. Unknown challenge types are kept (token only when
+ * it is fit), malformed ones and those beyond AUTHZ_CHALLENGES_MAX left out. The caller compares
+ * the identifier with what it ordered. */
 int acme_authz_read(const json_t *body, struct acme_authz *authz, struct err *err);
 const struct acme_challenge_offer *acme_authz_offer(const struct acme_authz *authz,
 						    struct str_view type); /* NULL: not offered */

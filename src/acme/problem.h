@@ -1,4 +1,5 @@
-/* acme/problem.h - problem documents (RFC 7807, RFC 8555 section 6.7) and what follows from them; pure */
+/* acme/problem.h - problem documents (RFC 7807, RFC 8555 section 6.7) and what follows from them;
+ * pure */
 #ifndef ACME_PROBLEM_H
 #define ACME_PROBLEM_H
 
@@ -8,11 +9,17 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-enum acme_verdict { ACME_VERDICT_RETRY, ACME_VERDICT_PERMANENT, ACME_VERDICT_NONCE, ACME_VERDICT_ACCOUNT_GONE, ACME_VERDICT_RATE_LIMITED };
+enum acme_verdict {
+	ACME_VERDICT_RETRY,
+	ACME_VERDICT_PERMANENT,
+	ACME_VERDICT_NONCE,
+	ACME_VERDICT_ACCOUNT_GONE,
+	ACME_VERDICT_RATE_LIMITED
+};
 
 struct acme_problem {
-	char type[64];    /* "rateLimited" without urn:ietf:params:acme:error: ; "" when unknown */
-	char text[900];   /* detail and subproblems, escaped and cut; fit for a condition's message */
+	char type[64];  /* "rateLimited" without urn:ietf:params:acme:error: ; "" when unknown */
+	char text[900]; /* detail and subproblems, escaped and cut; fit for a condition's message */
 };
 
 void acme_problem_parse(const json_t *body, long http_status, struct acme_problem *problem);
