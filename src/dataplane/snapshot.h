@@ -1,10 +1,13 @@
-/* dataplane/snapshot.h - what the workers serve: listeners, routes, certificates, endpoints, challenges
+/* dataplane/snapshot.h - what the workers serve: listeners, routes, certificates, endpoints,
+ * challenges
  *
  * Built by the control thread, immutable once published, read by every worker without a lock. Parts
- * that did not change are shared between snapshots: each part is counted by the control thread alone
- * (_ref/_unref). What an exchange or a connection must keep past a turn (rule, backend, certificate) it
- * pins with an atomic counter; a part that nobody owns any more goes to a graveyard, and the control
- * thread frees it when all workers run a newer generation and its pins are gone. Workers never free.
+ * that did not change are shared between snapshots: each part is counted by the control thread
+ * alone
+ * (_ref/_unref). What an exchange or a connection must keep past a turn (rule, backend,
+ * certificate) it pins with an atomic counter; a part that nobody owns any more goes to a
+ * graveyard, and the control thread frees it when all workers run a newer generation and its pins
+ * are gone. Workers never free.
  */
 #ifndef DATAPLANE_SNAPSHOT_H
 #define DATAPLANE_SNAPSHOT_H
@@ -21,7 +24,7 @@ struct graveyard;
 
 /* First member of every shared part. */
 struct part {
-	unsigned owners;      /* control thread only */
+	unsigned owners;       /* control thread only */
 	_Atomic unsigned pins; /* workers: part_pin/part_unpin */
 	void (*destroy)(struct part *part, struct graveyard *graveyard);
 	uint64_t buried;        /* newest generation published when the last owner let go */
@@ -55,15 +58,19 @@ struct header_mods { /* HTTPHeaderFilter: set, then add, then remove */
 	size_t set_count, add_count, remove_count;
 };
 
-enum backend_protocol { BACKEND_HTTP1, BACKEND_H2C }; /* H2C: served from the issue that brings it */
+enum backend_protocol {
+	BACKEND_HTTP1,
+	BACKEND_H2C
+}; /* H2C: served from the issue that brings it */
 
 struct backend { /* one backendRef of a rule */
 	struct part part;
-	struct str_view name;  /* "default/frontend:80" for logs and metrics */
+	struct str_view name; /* "default/frontend:80" for logs and metrics */
 	uint32_t weight;
-	uint16_t fail_status;  /* 0: fine; 500: reference does not resolve; 503: no ready endpoint */
+	uint16_t fail_status; /* 0: fine; 500: reference does not resolve; 503: no ready endpoint */
 	enum backend_protocol protocol;
-	bool resolved_name;    /* endpoints came from DNS: checked again against forbidden addresses when dialled */
+	bool resolved_name; /* endpoints came from DNS: checked again against forbidden addresses
+			       when dialled */
 	struct header_mods request_headers, response_headers;
 	size_t endpoint_count;
 	const struct sock_addr *endpoints;
@@ -72,7 +79,8 @@ struct backend { /* one backendRef of a rule */
 /* ---- rules ---- */
 enum path_change { PATH_KEEP, PATH_REPLACE_FULL, PATH_REPLACE_PREFIX };
 
-struct redirect { /* HTTPRequestRedirectFilter; empty view / 0: as the request (Gateway API's rules) */
+struct redirect { /* HTTPRequestRedirectFilter; empty view / 0: as the request (Gateway API's rules)
+		   */
 	bool present;
 	struct str_view scheme, hostname;
 	uint16_t port; /* 0: well-known port of scheme when scheme is given, else the listener's */
@@ -95,10 +103,12 @@ struct rule { /* one rule of one HTTPRoute */
 	struct redirect redirect;
 	struct rewrite rewrite;
 	int64_t request_timeout_ms, backend_timeout_ms; /* 0: none */
-	uint16_t fail_status; /* 500: an unknown filter; answered without looking at backends; 0: fine */
+	uint16_t fail_status; /* 500: an unknown filter; answered without looking at backends; 0:
+				 fine */
 	uint32_t weight_total;
 	size_t backend_count;
-	struct backend *const *backends; /* none: 500 (404 when the route has no backendRefs is not the API's way) */
+	struct backend *const *backends; /* none: 500 (404 when the route has no backendRefs is not
+					    the API's way) */
 };
 
 /* ---- matches ---- */
@@ -118,14 +128,16 @@ struct match_spec { /* one HTTPRouteMatch of one rule; borrowed views, copied by
 	struct str_view method; /* empty: any */
 	const struct value_test *headers, *queries;
 	size_t header_count, query_count;
-	/* precedence after path, method, headers and queries: oldest route, then name, then order in it */
-	int64_t route_created; /* seconds */
+	/* precedence after path, method, headers and queries: oldest route, then name, then order
+	 * in it */
+	int64_t route_created;     /* seconds */
 	struct str_view route_key; /* "namespace/name" */
 	uint32_t order;
 	struct rule *rule; /* a reference is taken */
 };
 
-struct vhost; /* a part: the matches of one hostname of one listener, sorted by precedence (match.c) */
+struct vhost; /* a part: the matches of one hostname of one listener, sorted by precedence (match.c)
+	       */
 struct part *vhost_part(struct vhost *vhost);
 struct err;
 /* NULL: a regular expression does not compile (err names it). Owned by the caller (one owner). */
@@ -134,14 +146,14 @@ struct vhost *vhost_new(const struct match_spec *matches, size_t count, struct e
 /* ---- TLS ---- */
 struct cert { /* a chain and its key, DER; parsed by each worker on first use */
 	struct part part;
-	struct str_view name;      /* "default/secure-demo-cert" */
+	struct str_view name; /* "default/secure-demo-cert" */
 	size_t chain_count;
 	const struct str_view *chain; /* DER, leaf first */
-	struct str_view key;       /* PKCS#8 DER */
+	struct str_view key;          /* PKCS#8 DER */
 	size_t name_count;
 	const struct str_view *names; /* dNSNames (with "*."), lower case; IPs as text */
 	int64_t not_after;
-	uint64_t id;               /* differs for every cert_new: key of the workers' caches */
+	uint64_t id; /* differs for every cert_new: key of the workers' caches */
 };
 
 /* Copies everything (key material is cleansed when destroyed). */
@@ -154,7 +166,8 @@ struct snap_listener {
 	struct str_view hostname; /* lower case, "*.example.com" or "" for any */
 	bool tls;
 	size_t cert_count;
-	struct cert *const *certs; /* owned references; none: handshakes are refused with an alert */
+	struct cert *const
+		*certs; /* owned references; none: handshakes are refused with an alert */
 	size_t vhost_count;
 	const struct str_view *vhost_hosts; /* "shop.example.com", "*.example.com", "" for any */
 	struct vhost *const *vhosts;        /* owned references */
@@ -171,11 +184,11 @@ struct snap_port {
 	bool tls; /* all listeners of a port speak the same protocol */
 	size_t listener_count;
 	struct snap_listener *const *listeners; /* owned references, no hostname twice */
-	void *index; /* host -> listener, made by snapshot_new */
+	void *index;                            /* host -> listener, made by snapshot_new */
 };
 
 /* ---- challenges ---- */
-struct challenge { /* HTTP-01 (RFC 8555, section 8.3) */
+struct challenge {            /* HTTP-01 (RFC 8555, section 8.3) */
 	struct str_view host; /* lower case; IPv6 identifiers without brackets */
 	struct str_view token, key_authorization;
 };
@@ -197,15 +210,18 @@ struct snapshot {
 
 /* Copies the arrays given (ports, challenges), takes references. */
 struct snapshot *snapshot_new(const struct snapshot *like);
-void snapshot_free(struct snapshot *snapshot, struct graveyard *graveyard); /* drops its references */
+void snapshot_free(struct snapshot *snapshot,
+		   struct graveyard *graveyard); /* drops its references */
 
-/* Constructors copy everything they are given; references inside (rule->backends) are taken. One owner: the caller. */
+/* Constructors copy everything they are given; references inside (rule->backends) are taken. One
+ * owner: the caller. */
 struct backend *backend_new(const struct backend *like);
 struct rule *rule_new(const struct rule *like);
 void part_ref(struct part *part);
-void part_unref(struct part *part, struct graveyard *graveyard); /* the last owner buries it; NULL is fine */
-/* Frees what was buried before the generation that all workers run and is not pinned; returns how many parts
- * remain. Called by plane.c after each acknowledgement and from a slow timer. */
+void part_unref(struct part *part,
+		struct graveyard *graveyard); /* the last owner buries it; NULL is fine */
+/* Frees what was buried before the generation that all workers run and is not pinned; returns how
+ * many parts remain. Called by plane.c after each acknowledgement and from a slow timer. */
 size_t graveyard_sweep(struct graveyard *graveyard, uint64_t acknowledged);
 
 #endif
