@@ -8,7 +8,8 @@
 struct access_log;
 struct exchange;
 
-/* fd -1: off. Lines that do not fit while the descriptor is full are counted in dropped and left out. */
+/* fd -1: off. Lines that do not fit while the descriptor is full are counted in dropped and left
+ * out. */
 struct access_log *access_new(struct loop *loop, int fd, bool json, metric_counter *dropped);
 void access_free(struct access_log *log);
 void access_reopen(struct access_log *log, int fd);

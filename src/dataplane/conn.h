@@ -3,10 +3,11 @@
  * Answers: what bytes has the client sent, and may it be sent more? The codecs (transport.h) see
  * plaintext only. Nothing here blocks; everything runs on the worker's thread.
  *
- * Reading: conn_fill reads what the socket has into a buffer lent by the worker. What the codec does
- * not consume stays with the connection (which then keeps the buffer); a connection without unread bytes
- * holds no buffer. Writing: conn_write takes bytes (copies or encrypts them); they leave the process in
- * one write at the end of the codec's turn (conn_flush), so head and body share a segment and a record.
+ * Reading: conn_fill reads what the socket has into a buffer lent by the worker. What the codec
+ * does not consume stays with the connection (which then keeps the buffer); a connection without
+ * unread bytes holds no buffer. Writing: conn_write takes bytes (copies or encrypts them); they
+ * leave the process in one write at the end of the codec's turn (conn_flush), so head and body
+ * share a segment and a record.
  */
 #ifndef DATAPLANE_CONN_H
 #define DATAPLANE_CONN_H
@@ -27,19 +28,19 @@ enum conn_io { IO_OK, IO_AGAIN, IO_EOF, IO_ERROR };
 #define CONN_MAGIC 0x434f4e4eu
 
 struct conn {
-	uint32_t magic;        /* CONN_MAGIC while alive */
-	enum conn_state state; /* changed by conn.c alone */
-	struct loop_fd watch;  /* owns the descriptor */
-	struct worker *worker; /* borrowed; outlives every conn */
-	struct list link;      /* in the worker's list of connections */
+	uint32_t magic;          /* CONN_MAGIC while alive */
+	enum conn_state state;   /* changed by conn.c alone */
+	struct loop_fd watch;    /* owns the descriptor */
+	struct worker *worker;   /* borrowed; outlives every conn */
+	struct list link;        /* in the worker's list of connections */
 	struct binding *binding; /* which (address, port) accepted it */
 	struct sock_addr peer;
-	struct tls_conn *tls;  /* NULL: plain */
+	struct tls_conn *tls;          /* NULL: plain */
 	const struct transport *proto; /* h1_transport or h2_transport; NULL during the handshake */
-	void *codec;           /* the transport's state, owned by it */
-	struct timer timer;    /* the one deadline of the connection; set by conn_deadline */
-	bool draining;         /* finish what runs, then close */
-	bool peer_closed;      /* the client sent FIN (half-close) */
+	void *codec;                   /* the transport's state, owned by it */
+	struct timer timer; /* the one deadline of the connection; set by conn_deadline */
+	bool draining;      /* finish what runs, then close */
+	bool peer_closed;   /* the client sent FIN (half-close) */
 	/* buffers: conn.c only */
 	struct conn_buffers *buffers;
 };
@@ -47,12 +48,16 @@ struct conn {
 /* Unread plaintext. */
 struct str_view conn_input(const struct conn *conn);
 void conn_consume(struct conn *conn, size_t count);
-/* Reads once more behind what is unread. IO_OK: there is more input than before; IO_AGAIN: the kernel has
- * none now (the edge will tell); IO_ERROR also when the unread bytes fill the buffer (the codec's limits are
+/* Reads once more behind what is unread. IO_OK: there is more input than before (also the first
+ * time after transport->open, when bytes came before it); IO_AGAIN: the kernel has none now (the
+ * edge will tell; costs no system call), or the connection is closing; IO_EOF: the client sends
+ * nothing more; IO_ERROR also when the unread bytes fill the buffer (the codec's limits are
  * smaller, so that is the codec's bug or a peer's trick). */
 enum conn_io conn_fill(struct conn *conn);
 
-/* Accepts all of it. The codec stops producing when conn_full says so and goes on at transport->drained. */
+/* Accepts all of it; sent at the end of this turn at the latest. Nothing is called back from in
+ * here: errors come as transport->closed, room as transport->drained, both later. The codec stops
+ * producing when conn_full says so and goes on at transport->drained. */
 void conn_write(struct conn *conn, struct str_view bytes);
 bool conn_full(const struct conn *conn);      /* at or above the high-water mark (limits.buffer) */
 size_t conn_pending(const struct conn *conn); /* bytes written and not sent */
@@ -61,8 +66,11 @@ enum conn_io conn_flush(struct conn *conn);   /* IO_AGAIN: the rest follows by i
 /* The single deadline; what happens then is transport->timeout. 0: none. */
 void conn_deadline(struct conn *conn, int64_t delay_ms);
 
-/* Ends it: after what is pending has left (FIN, then a short linger that reads what still comes, so that
- * the last answer is not lost to a reset), or at once with RST. */
+/* Both may be called from the transport's callbacks, more than once. Afterwards writes are ignored
+ * and the transport hears nothing but one last transport->closed, in a later callback, never from
+ * in here. */
+/* Ends it: after what is pending has left (FIN, then a short linger that reads what still comes, so
+ * that the last answer is not lost to a reset), or at once with RST. */
 void conn_close(struct conn *conn);
 void conn_abort(struct conn *conn);
 

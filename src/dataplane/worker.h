@@ -8,7 +8,8 @@
 #include "dataplane/plane.h"
 #include "loop/loop.h"
 
-/* Counters of one worker; written by it alone, summed by plane_metrics. A row each in plane_metrics.c. */
+/* Counters of one worker; written by it alone, summed by plane_metrics. A row each in
+ * plane_metrics.c. */
 struct worker_metrics {
 	metric_counter accepted, active, handshakes, handshake_failures, resumed;
 	metric_counter requests_h1, requests_h2, status_class[6]; /* 1xx..5xx; [0]: none sent */
@@ -34,7 +35,7 @@ struct worker {
 	uint32_t conn_count;
 	bool draining;
 	unsigned index;
-	char date[32]; /* HTTP date of this second */
+	char date[32];                      /* HTTP date of this second */
 	struct worker_internals *internals; /* worker.c: slab, sockets, mailbox, deferred frees */
 };
 
@@ -44,6 +45,10 @@ void worker_buffer_give(struct worker *worker, char *buffer);
 
 /* Frees with release(object) at the end of this turn: nothing is freed inside its own callback. */
 void worker_free_later(struct worker *worker, void (*release)(void *object), void *object);
+
+/* Somebody fetched a challenge's token: tells the control thread (copied; at most a few times a
+ * second). */
+void worker_challenge_fetched(struct worker *worker, struct str_view token);
 
 /* Current HTTP date (RFC 9110, section 6.6.1), made once a second. */
 struct str_view worker_date(struct worker *worker);
