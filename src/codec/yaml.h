@@ -1,6 +1,7 @@
 /* codec/yaml.h - YAML text (many documents) to JSON values and back
  *
- * Scalars as Kubernetes reads them (YAML 1.1 booleans: yes/no/on/off). Limits on aliases, depth, size.
+ * Scalars as Kubernetes reads them (YAML 1.1 booleans: yes/no/on/off). Limits on aliases, depth,
+ * size.
  */
 #ifndef CODEC_YAML_H
 #define CODEC_YAML_H
