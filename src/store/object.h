@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "codec/json.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct object {
@@ -18,8 +19,10 @@ struct object {
 	json_t *json;      /* read-only; metadata.resourceVersion is right */
 };
 
-/* Takes json. */
+/* Takes json, an object; sets its metadata.resourceVersion. */
 struct object *object_new(struct str_view key, uint64_t revision, json_t *json);
+/* The same state at another revision (a deletion); shares all values. */
+struct object *object_at(const struct object *object, uint64_t revision);
 struct object *object_ref(const struct object *object);
 void object_unref(struct object *object); /* NULL is fine */
 void auto_object(struct object **object);
@@ -28,7 +31,8 @@ const char *object_name(const struct object *object);      /* metadata.name */
 const char *object_namespace(const struct object *object); /* metadata.namespace, "" when cluster-scoped */
 int64_t object_generation(const struct object *object);
 
-/* Key from its parts; namespace "" for cluster-scoped. Heap. A name or namespace never holds '/'. */
+/* Key from its parts; namespace "" for cluster-scoped. Heap; the caller frees. NULL when a part holds
+ * '/' (it would be the key of something else) or when group, plural or name is empty. */
 char *object_key(const char *group, const char *plural, const char *ns, const char *name);
 /* Splits a key into borrowed parts; false when it has not the form. */
 struct object_key_parts {

@@ -11,8 +11,15 @@
 
 struct store;
 
+#define STORE_KEY_MAX   1024u       /* bytes of a key */
+#define STORE_VALUE_MAX (2u << 20) /* bytes of a value's JSON text */
+
+/* NULL with a sentence that says what to do: directory in use or not writable, file damaged or of a
+ * newer version, … */
 struct store *store_open(struct loop *loop, const struct store_engine *engine, const char *where,
 			 struct err *err);
+/* Commits what is pending. Callbacks that have not run by now never will: run the loop until
+ * store_pending is 0 first where that matters. Watches must be gone. Not from a callback of the store. */
 void store_close(struct store *store);
 
 uint64_t store_revision(const struct store *store); /* of the last committed change */
@@ -27,8 +34,10 @@ void store_each(const struct store *store, struct str_view prefix, store_visit_f
 size_t store_count(const struct store *store, struct str_view prefix);
 
 /* Writes. value is borrowed (copied); metadata.resourceVersion in it is ignored and set by the store.
- * expect: 0 create, otherwise the revision that must be in force. done may be NULL. The object given to
- * done is the one stored (borrowed), NULL after a delete or a failure. */
+ * expect: 0 create (store_delete: whatever is there), otherwise the revision that must be in force.
+ * done may be NULL. The object given to done is the one stored (borrowed), NULL after a delete or a
+ * failure. Failures: ERR_EXISTS, ERR_NOT_FOUND, ERR_CONFLICT: the comparison; ERR_LIMIT: key, text or
+ * depth (JSON_DEPTH_MAX) over its limit; ERR_INVALID: value is no JSON object; ERR_IO: not stored. */
 typedef void store_wrote_fn(void *arg, const struct object *object, const struct err *err);
 void store_put(struct store *store, struct str_view key, const json_t *value, uint64_t expect,
 	       store_wrote_fn *done, void *arg);
@@ -40,9 +49,7 @@ size_t store_pending(const struct store *store);
 /* False while the last commit failed (disk full, read-only): readiness and conditions say so. */
 bool store_healthy(const struct store *store, struct err *why);
 
-/* ---- watches ---- */
-enum store_change { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
-
+/* ---- watches: enum store_change is in engine.h ---- */
 struct store_watch; /* one subscriber */
 /* For each change of a key below prefix, in order of revision, from the turn it is committed. before is
  * NULL for ADDED; for DELETED object holds the last state with the revision of the deletion. */
@@ -52,9 +59,10 @@ struct store_watch *store_watch(struct store *store, struct str_view prefix, sto
 				void *arg);
 void store_unwatch(struct store_watch *watch); /* also from inside its own callback */
 
-/* Replays the changes after a revision from the bounded memory of recent changes (10,000) into
- * changed, then the caller subscribes with store_watch in the same turn: no gap. ERR_GONE when
- * the revision is too old or in the future. */
+/* Replays the changes after a revision from the bounded memory of recent changes (10,000), or from the
+ * engine's history for those from before a restart, into changed, within the call; then the caller
+ * subscribes with store_watch in the same turn: no gap. ERR_GONE when the revision is too old or in
+ * the future, or when a state it takes was not kept (Secrets from before a restart). */
 int store_replay(struct store *store, struct str_view prefix, uint64_t after,
 		 store_change_fn *changed, void *arg, struct err *err);
 
