@@ -32,11 +32,12 @@ struct dns_answer {
 	bool a_failed, aaaa_failed;            /* one family did not answer, the other did */
 };
 
-struct dns *dns_new(struct loop *loop, const char *servers, struct err *err); /* servers: "a:53,b" or NULL */
-void dns_free(struct dns *dns); /* open queries end with DNS_CANCELLED */
+struct dns *dns_new(struct loop *loop, const char *servers,
+		    struct err *err); /* servers: "a:53,b" or NULL */
+void dns_free(struct dns *dns);       /* open queries end with DNS_CANCELLED */
 
-/* Both families. done runs in a later turn, once, unless dns_cancel was called before. The answer is
- * borrowed for the call. fresh asks the servers even when the cache knows. */
+/* Both families. done runs in a later turn, once, unless dns_cancel was called before. The answer
+ * is borrowed for the call. fresh asks the servers even when the cache knows. */
 struct dns_query *dns_lookup(struct dns *dns, struct str_view name, uint16_t port, bool fresh,
 			     void (*done)(void *arg, const struct dns_answer *answer), void *arg);
 void dns_cancel(struct dns_query *query); /* done is not called */

@@ -13,7 +13,8 @@ struct job { /* embedded in private data that nobody else touches between submit
 };
 
 struct jobs *jobs_new(struct loop *loop, struct err *err);
-/* Waits for the job that runs; done is called for every job submitted, run or not. */
+/* Waits for the job that runs; done is called for every job submitted, run or not (and may not
+ * submit it anew). */
 void jobs_free(struct jobs *jobs);
 void jobs_submit(struct jobs *jobs, struct job *job);
 
