@@ -1,39 +1,63 @@
 /* dataplane/exchange.h - one request and its response, between a downstream codec and an upstream
  *
- * Life: exchange_new -> codec fills ex->request -> exchange_start -> request body and end -> respond, body,
- * finish -> exchange_close (by the codec, when both its sides are done or the client is gone).
- * A response may begin and end before the request does (early answers).
+ * Life: exchange_new -> codec fills ex->request -> exchange_start -> request body and end ->
+ * respond, body, finish -> exchange_close (by the codec, when both its sides are done or the client
+ * is gone). A response may begin and end before the request does (early answers).
  */
 #ifndef DATAPLANE_EXCHANGE_H
 #define DATAPLANE_EXCHANGE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/transport.h"
 #include "http/message.h"
+#include "loop/loop.h"
 
 #include <stdint.h>
 
 struct upstream_conn;
+struct worker;
+
+#define EXCHANGE_MAGIC 0x45584348u
+
+/* Exchanges kept for reuse by one worker (with their first arena chunk), and its random numbers.
+ * All zero is a fresh one. */
+struct exchange_pool {
+	struct exchange *spare;
+	unsigned count;
+	uint64_t random;
+	struct buf scratch; /* a head that is being written */
+};
+/* The scratch buffer, emptied; what stands in it must be copied out before anybody else is called.
+ */
+struct buf *exchange_scratch(struct worker *worker);
+void exchange_pool_deinit(struct exchange_pool *pool);
 
 struct exchange {
 	uint32_t magic;
-	struct arena arena;      /* head, fields, rewritten text: all of this exchange, ceiling = limits.head * 3 */
+	struct exchange *next_spare;
+	struct arena arena; /* head, fields, rewritten text: all of this exchange, ceiling =
+			       limits.head * 3 */
 	struct worker *worker;
 	struct conn *conn;
 	const struct transport *proto; /* the downstream codec */
-	void *stream;            /* its state for this exchange */
+	void *stream;                  /* its state for this exchange */
 	struct http_request request;
 	struct http_response response;
 	struct rule *rule;       /* pinned from match to close */
 	struct backend *backend; /* pinned likewise */
 	struct upstream_conn *upstream;
-	struct timer timer;      /* request / backend timeouts of the rule */
+	struct buf unsent;  /* what a leg that failed had not written yet: the next one sends it */
+	struct timer timer; /* request / backend timeouts of the rule */
+	int64_t backend_deadline_ms, request_deadline_ms; /* 0: none */
 	int64_t started_ms;
 	uint64_t bytes_in, bytes_out; /* bodies, for the access log */
-	const char *failure;     /* why a 5xx was made here ("upstream_connect", …), for the access log; or NULL */
-	uint16_t status;         /* sent to the client */
+	const char *failure; /* why a 5xx was made here ("upstream_connect", …), for the access log;
+				or NULL */
+	uint16_t status;     /* sent to the client */
 	bool request_ended, response_started, response_ended, upgraded;
+	bool routed; /* the head was complete and understood */
 	uint8_t tries;
 };
 
@@ -44,20 +68,28 @@ void exchange_start(struct exchange *ex); /* request head complete: match, filte
 /* All bytes are taken. false: no more until proto->request_resume. */
 bool exchange_request_body(struct exchange *ex, struct str_view bytes);
 void exchange_request_end(struct exchange *ex, const struct fields *trailers);
-void exchange_response_resume(struct exchange *ex); /* the client took enough: read the upstream again */
-/* The codec is done with it (answered, or the client is gone): releases everything, writes the access log line. */
+void exchange_response_resume(
+	struct exchange *ex); /* the client took enough: read the upstream again */
+/* The codec is done with it (answered, or the client is gone): releases everything, writes the
+ * access log line. */
 void exchange_close(struct exchange *ex);
-/* Answers from here with a short text/plain body ("404 Not Found\n"), any time before the response started;
- * afterwards it aborts. Used by codecs for 400, 408, 413, 431 too (ex->request may be half filled). */
+/* Answers from here with a short text/plain body ("404 Not Found\n"), any time before the response
+ * started; afterwards it aborts. Used by codecs for 400, 408, 413, 431 too (ex->request may be half
+ * filled). */
 void exchange_fail(struct exchange *ex, uint16_t status, const char *failure);
 
 /* ---- called by upstream.c (the leg to the backend) ---- */
-void exchange_upstream_head(struct exchange *ex);                     /* ex->response filled */
+void exchange_upstream_head(struct exchange *ex); /* ex->response filled */
 void exchange_upstream_interim(struct exchange *ex, const struct http_response *interim);
 bool exchange_upstream_body(struct exchange *ex, struct str_view bytes); /* false: stop reading */
 void exchange_upstream_end(struct exchange *ex, const struct fields *trailers);
-void exchange_upstream_room(struct exchange *ex);                     /* its output drained */
-/* The leg failed: connect, reset, malformed answer, time-out. sent: bytes of the request have left. */
-void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *failure, bool sent);
+void exchange_upstream_room(struct exchange *ex); /* its output drained */
+/* The leg failed: connect, reset, malformed answer, time-out; ex->upstream is NULL again.
+ * repeatable: the backend has not seen the request, or may see it twice (RFC 9110, section 9.2.2),
+ * and all of it is still here. */
+void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *failure,
+			      bool repeatable);
+
+uint64_t exchange_random(struct worker *worker); /* xorshift; not for secrets */
 
 #endif

@@ -1,7 +1,8 @@
 /* dataplane/upstream.h - the leg to a backend: endpoint choice, connect, pooled keepalive, HTTP/1.1
  *
- * Per worker: a pool of idle connections for each endpoint address, bounded in number and age. A connection
- * goes back to the pool only when both messages ended exactly at their framing and nothing is left over.
+ * Per worker: a pool of idle connections for each endpoint address, bounded in number and age. A
+ * connection goes back to the pool only when both messages ended exactly at their framing and
+ * nothing is left over.
  */
 #ifndef DATAPLANE_UPSTREAM_H
 #define DATAPLANE_UPSTREAM_H
@@ -13,8 +14,8 @@ struct upstreams; /* the worker's pools */
 struct upstreams *upstreams_new(struct worker *worker);
 void upstreams_free(struct upstreams *upstreams);
 
-/* Takes an idle connection or dials, and sends the head of ex->request (already filtered). Result comes by
- * exchange_upstream_*, in this or a later turn; never from inside this call. */
+/* Takes an idle connection or dials, and sends the head of ex->request (already filtered). Result
+ * comes by exchange_upstream_*, in this or a later turn; never from inside this call. */
 void upstream_begin(struct exchange *ex);
 bool upstream_body(struct exchange *ex, struct str_view bytes); /* all taken; false: full */
 void upstream_end(struct exchange *ex, const struct fields *trailers);

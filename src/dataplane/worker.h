@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/metric.h"
 #include "dataplane/access.h"
+#include "dataplane/exchange.h"
 #include "dataplane/plane.h"
 #include "loop/loop.h"
 
@@ -30,6 +31,7 @@ struct worker {
 	const struct snapshot *snapshot;   /* swapped at the top of a turn, never inside one */
 	struct upstreams *upstreams;
 	struct access_log *access;
+	struct exchange_pool exchanges;
 	struct worker_metrics metrics;
 	struct list conns;
 	uint32_t conn_count;

@@ -1,0 +1,40 @@
+/* dataplane/pool.h - one worker's endpoints: idle connections, load, and whether they are to be
+ * left alone
+ *
+ * Knows addresses and lists, not HTTP. upstream.c only.
+ */
+#ifndef DATAPLANE_POOL_H
+#define DATAPLANE_POOL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "dataplane/snapshot.h"
+#include "loop/loop.h"
+
+struct endpoint { /* one address, as this worker knows it */
+	struct sock_addr addr;
+	struct list idle; /* newest first */
+	unsigned idle_count, active;
+	unsigned failures;  /* connects that failed in a row */
+	int64_t down_until; /* passive ejection, monotonic ms; 0: fine */
+	int64_t used;       /* last choice, monotonic ms */
+};
+
+struct pool {
+	struct map endpoints; /* address bytes -> struct endpoint */
+};
+
+void pool_init(struct pool *pool);
+void pool_deinit(struct pool *pool); /* idle lists must be empty */
+
+/* Two endpoints drawn at random, the less busy one wins; those that failed lately are left out
+ * while there is another. random: 64 fresh bits. */
+struct endpoint *pool_choose(struct pool *pool, const struct backend *backend, uint64_t random,
+			     int64_t now);
+void pool_failed(struct endpoint *endpoint,
+		 int64_t now); /* a connect failed: 1, 2, 4 … 30 s of rest */
+void pool_worked(struct endpoint *endpoint);
+/* Forgets endpoints that nobody has used for idle_ms and that hold no connection. */
+void pool_sweep(struct pool *pool, int64_t now, int64_t idle_ms);
+
+#endif
