@@ -28,16 +28,21 @@ struct dns_answer {
 	enum dns_status status;
 	size_t count;
 	struct sock_addr addrs[DNS_ADDRS_MAX]; /* A and AAAA, port as asked */
-	int64_t ttl_ms;                        /* how long this may be believed */
+	int64_t ttl_ms;                        /* how long this may be believed; failures: 5 s */
 	bool a_failed, aaaa_failed;            /* one family did not answer, the other did */
 };
 
-struct dns *dns_new(struct loop *loop, const char *servers,
-		    struct err *err); /* servers: "a:53,b" or NULL */
-void dns_free(struct dns *dns);       /* open queries end with DNS_CANCELLED */
+/* servers: "127.0.0.1:8053,[::1]:53,192.0.2.1", or NULL: the system's, read again when
+ * /etc/resolv.conf changes. */
+struct dns *dns_new(struct loop *loop, const char *servers, struct err *err);
+void dns_free(struct dns *dns); /* open queries end with DNS_CANCELLED */
+
+/* No look-up takes longer than this; 5000 until it is set. For look-ups that begin afterwards. */
+void dns_set_deadline(struct dns *dns, int64_t milliseconds);
 
 /* Both families. done runs in a later turn, once, unless dns_cancel was called before. The answer
- * is borrowed for the call. fresh asks the servers even when the cache knows. */
+ * is borrowed for the call. fresh asks the servers even when the cache knows. A name without a dot
+ * is tried with the system's search domains. At most 64 look-ups are under way, more wait. */
 struct dns_query *dns_lookup(struct dns *dns, struct str_view name, uint16_t port, bool fresh,
 			     void (*done)(void *arg, const struct dns_answer *answer), void *arg);
 void dns_cancel(struct dns_query *query); /* done is not called */
