@@ -16,12 +16,13 @@ struct condition {
 	int64_t observed_generation;
 };
 
-/* Sets or replaces in an array of conditions; lastTransitionTime moves only when the status changes.
- * Returns whether anything changed. */
+/* Sets or replaces in an array of conditions; lastTransitionTime moves only when the status
+ * changes. Returns whether anything changed. */
 bool condition_set(json_t *conditions, const struct condition *condition, int64_t now);
 bool condition_remove(json_t *conditions, const char *type);
 /* Borrowed; NULL when absent. */
 const json_t *condition_find(const json_t *conditions, const char *type);
-bool condition_is_true(const json_t *object, const char *type); /* in status.conditions of an object */
+bool condition_is_true(const json_t *object,
+		       const char *type); /* in status.conditions of an object */
 
 #endif

@@ -44,7 +44,7 @@ void causes_deinit(struct causes *causes);
 void causes_add(struct causes *causes, enum cause_reason reason, const char *field, const char *fmt,
 		...) __attribute__((format(printf, 4, 5)));
 const char *cause_reason_text(enum cause_reason reason); /* "FieldValueInvalid" … */
-/* "spec.a: Required value, spec.b: Invalid value: …" or with brackets as Kubernetes joins several. */
+/* "spec.a: Required value"; several as Kubernetes joins them: "[spec.a: …, spec.b: …]". */
 void causes_text(const struct causes *causes, struct buf *out);
 
 /* ---- columns of kubectl get ---- */
@@ -56,33 +56,51 @@ struct column {
 	json_t *(*cell)(const json_t *object, int64_t now);
 };
 
+extern const struct column column_age; /* what comes last unless own_age */
+
 #define KIND_VERSIONS_MAX 4
 
+enum name_rule {
+	NAME_SUBDOMAIN, /* RFC 1123 subdomain, 253 */
+	NAME_LABEL,     /* RFC 1123 label, 63 (Namespace) */
+	NAME_LABEL_1035 /* as a label, first a letter (Service) */
+};
+
 struct kind {
-	const char *group;      /* "" for the core group */
+	const char *group;                       /* "" for the core group */
 	const char *versions[KIND_VERSIONS_MAX]; /* served, preferred first, NULL-terminated */
-	const char *kind;       /* "Gateway" */
-	const char *plural;     /* "gateways" */
-	const char *singular;   /* "gateway" */
+	const char *kind;                        /* "Gateway" */
+	const char *plural;                      /* "gateways" */
+	const char *singular;                    /* "gateway" */
 	const char *short_names[4];
 	const char *categories[3];
 	bool namespaced;
-	bool has_status;        /* /status subresource; status in writes to the main resource is ignored */
-	bool has_spec_generation; /* generation goes up when anything but metadata and status changes */
-	bool strategic;         /* accepts strategic-merge-patch (core, apps, discovery) */
-	bool secret_values;     /* the event history keeps no values (Secret) */
-	bool read_only;         /* TigeraStatus: written by controllers only */
-	const struct column *columns; /* after Name; Age last is added by the table itself unless own_age */
+	bool has_status; /* /status subresource; status in writes to the main resource is ignored */
+	bool has_spec_generation; /* generation goes up when anything but metadata and status
+				     changes */
+	bool strategic;           /* accepts strategic-merge-patch (core, apps, discovery) */
+	bool secret_values;       /* the event history keeps no values (Secret) */
+	bool read_only;           /* TigeraStatus: written by controllers only */
+	const struct column
+		*columns; /* after Name; Age last is added by the table itself unless own_age */
 	size_t column_count;
-	bool own_age;
+	bool own_age;  /* the columns hold the age themselves (it is not the last one, or there is
+			  none) */
+	bool own_name; /* no Name column (Events) */
+	enum name_rule name_rule;
+	const char *const *only_names; /* no other names are taken (Installation); NULL: any */
+	const char *warning;           /* told to whoever creates or changes one; NULL: nothing */
 
-	/* Fills in what the API fills in; may be NULL. */
-	void (*set_defaults)(json_t *object);
-	/* Adds causes for everything that is wrong, unknown fields excepted. */
+	/* Fills in what the schema's own defaults cannot (they are there already); may be NULL.
+	 * Values that were given are never changed. old is NULL on create. */
+	void (*set_defaults)(json_t *object, const json_t *old);
+	/* Adds causes for what the schema cannot say: rules between fields, and what may not
+	 * change. Meets values of any type (wrong ones have their cause already). May be NULL. */
 	void (*validate)(const json_t *object, const json_t *old, struct causes *causes);
-	/* The status stored together with a new object (design: "writes settle"); new value or NULL. */
+	/* The status stored together with a new object (design: "writes settle"); new value or
+	 * NULL. May be NULL. */
 	json_t *(*initial_status)(const json_t *object, int64_t now);
-	/* Schema for unknown-field detection: see resource/schema.h. */
+	/* Its members, with types, limits, words and defaults: see resource/schema.h. */
 	const struct schema_node *schema;
 };
 
@@ -90,13 +108,17 @@ extern const struct kind kinds[];
 extern const size_t kind_count;
 
 const struct kind *kind_by_plural(struct str_view group, struct str_view plural);
-const struct kind *kind_by_gvk(struct str_view api_version, struct str_view kind); /* "v1","Secret" */
-/* As people type it: "gateway", "gateways", "gtw", "gateways.gateway.networking.k8s.io", "Gateway". */
+const struct kind *kind_by_gvk(struct str_view api_version,
+			       struct str_view kind); /* "v1","Secret" */
+/* As people type it, in any case: "gateway", "gateways", "gtw", "Gateway", with ".GROUP" or
+ * ".VERSION.GROUP" behind it ("gateways.gateway.networking.k8s.io"). */
 const struct kind *kind_by_word(struct str_view word);
 bool kind_serves(const struct kind *kind, struct str_view version);
-void kind_api_version(const struct kind *kind, const char *version, struct buf *out); /* "group/version" */
+void kind_api_version(const struct kind *kind, const char *version,
+		      struct buf *out); /* "group/version" */
 
-/* Store key of an object of this kind ("core" stands for group ""). Heap. */
+/* Store key of an object of this kind ("core" stands for group ""). Heap; NULL when ns or name
+ * cannot be part of a key (empty name, '/'). */
 char *kind_key(const struct kind *kind, const char *ns, const char *name);
 char *kind_prefix(const struct kind *kind, const char *ns); /* ns NULL: all; ends in '/' */
 
@@ -105,17 +127,23 @@ enum field_validation { FIELDS_STRICT, FIELDS_WARN, FIELDS_IGNORE };
 
 struct admission {
 	const struct kind *kind;
-	const json_t *old;  /* NULL on create */
-	bool status_only;   /* /status: everything but status comes from old */
+	const json_t *old; /* NULL on create */
+	bool status_only;  /* /status: everything but status comes from old */
 	enum field_validation fields;
 	const char *version; /* of the request path; NULL: preferred */
-	int64_t now;        /* seconds since the epoch */
+	int64_t now;         /* seconds since the epoch */
 };
 
-/* Makes the object to be stored from a body (new reference): type and metadata checked and filled (uid,
- * creationTimestamp, generation), unknown fields handled, defaults, validation, initial status.
- * NULL: err says why (ERR_INVALID), causes hold the details (code 422), or causes are empty (code 400:
- * strict decoding error, not an object, wrong kind). warnings is a JSON array to append strings to. */
+/* Makes the object to be stored from a body (new reference): type and metadata checked and filled
+ * (uid, creationTimestamp, generation), unknown fields handled, defaults, validation, initial
+ * status. apiVersion becomes the preferred one whatever the body said (a read echoes its own
+ * request's), and resourceVersion that of old: so json_same(result, old) tells that nothing
+ * changes. An absent metadata.namespace becomes "default"; of a cluster-scoped kind it is dropped.
+ * NULL: err says why (ERR_INVALID), causes hold the details (code 422), or causes are empty (code
+ * 400: strict decoding error, not an object, wrong kind). With causes err.msg is the whole sentence
+ * of the Status ('Gateway.gateway.networking.k8s.io "a" is invalid: …'), cut at its size;
+ * causes_text is not. causes is initialised by the caller. warnings is a JSON array to append
+ * strings to, or NULL. */
 json_t *kind_admit(const struct admission *how, const json_t *body, json_t *warnings,
 		   struct causes *causes, struct err *err);
 
@@ -123,8 +151,9 @@ json_t *kind_admit(const struct admission *how, const json_t *body, json_t *warn
 char *kind_new_uid(void);
 
 /* RFC 1123 checks, shared with controllers. */
-bool name_is_dns_label(struct str_view text);      /* 63, lower case alphanumerics and '-' */
-bool name_is_dns_subdomain(struct str_view text);  /* 253 */
-bool name_is_hostname(struct str_view text, bool wildcard); /* Gateway API Hostname; "*.a.b" when allowed */
+bool name_is_dns_label(struct str_view text);     /* 63, lower case alphanumerics and '-' */
+bool name_is_dns_subdomain(struct str_view text); /* 253 */
+bool name_is_hostname(struct str_view text,
+		      bool wildcard); /* Gateway API Hostname; "*.a.b" when allowed */
 
 #endif
