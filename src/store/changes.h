@@ -6,7 +6,7 @@
 #include "store/index.h"
 #include "store/store.h"
 
-#define CHANGES_TEXT_MAX (16u << 20) /* JSON text of the remembered states, together */
+#define CHANGES_TEXT_MAX (32u << 20) /* JSON text of the states before and after, together */
 
 struct changes {
 	struct list watches;
@@ -21,10 +21,9 @@ void changes_init(struct changes *changes);
 void changes_deinit(struct changes *changes);
 void changes_start(struct changes *changes, uint64_t revision); /* as loaded */
 
-struct change { /* one, as it is published; text: length of its JSON text */
+struct change { /* one, as it is published */
 	enum store_change kind;
 	struct object *object, *before;
-	size_t text;
 };
 /* Remembers it (with references of its own) and calls every watch whose prefix fits. */
 void changes_publish(struct changes *changes, const struct change *change);

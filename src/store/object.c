@@ -39,8 +39,11 @@ struct object *object_at(const struct object *object, uint64_t revision)
 {
 	json_t *json = json_copy(object->json);
 
+	struct object *later = object_make(sv_from(object->key), revision, json);
+
 	stamp(json, json_copy(json_object_get(json, "metadata")), revision);
-	return object_make(sv_from(object->key), revision, json);
+	later->text = object->text;
+	return later;
 }
 
 struct object *object_ref(const struct object *object)

@@ -17,6 +17,7 @@ struct object {
 	char *key;         /* "gateway.networking.k8s.io/httproutes/default/shop"; the core group is "core";
 			    * cluster-scoped: "cert-manager.io/clusterissuers//letsencrypt" */
 	json_t *json;      /* read-only; metadata.resourceVersion is right */
+	size_t text;       /* bytes of its JSON text in the store, 0 when it was never there */
 };
 
 /* Takes json, an object; sets its metadata.resourceVersion. */

@@ -100,19 +100,21 @@ static int foreign(const char *path, struct err *err)
 
 /* ---- the file, before SQLite sees it ---- */
 
-static int check_file(const char *path, const struct stat *st, struct err *err)
+static int check_file(const char *path, struct err *err)
 {
 	AUTO(auto_free) char *wal = xasprintf("%s-wal", path);
-	struct stat wal_st;
+	struct stat st = {.st_mode = S_IFREG}, wal_st;
 
-	if (!S_ISREG(st->st_mode))
+	if (lstat(path, &st) < 0 && errno != ENOENT)
+		return err_set(err, ERR_IO, "database %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_INVALID,
 			       "database %s is not a plain file; move it away, or name another "
 			       "directory with --state-dir",
 			       path);
 	/* SQLite would throw such a log away as left over from a deleted database. */
-	if (st->st_size == 0 && stat(wal, &wal_st) == 0 && wal_st.st_size > 0)
-		return damaged(path, "it is empty, but its -wal is not", err);
+	if (st.st_size == 0 && stat(wal, &wal_st) == 0 && wal_st.st_size > 0)
+		return damaged(path, "it is empty or missing, but its -wal is not", err);
 	return 0;
 }
 
@@ -122,7 +124,7 @@ static int prepare_file(const char *path, struct err *err)
 	AUTO(auto_close) int fd = -1;
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && check_file(path, &st, err) < 0)
+	if (check_file(path, err) < 0)
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -350,6 +352,39 @@ static sqlite3 *open_file(const char *path, struct err *err)
 	return db;
 }
 
+static bool no_space(sqlite3 *db)
+{
+	int code = sqlite3_errcode(db), why = sqlite3_system_errno(db);
+
+	return code == SQLITE_FULL || (code == SQLITE_IOERR && (why == ENOSPC || why == EDQUOT));
+}
+
+/* The second try of a start on a full disk: the index of the log is kept in memory, not in -shm.
+ * The daemon serves what is stored; nobody else can read the file meanwhile. */
+static sqlite3 *open_without_shm(const char *path, size_t count, int *version, struct err *err)
+{
+	AUTO(auto_sqlite) sqlite3 *db = open_file(path, err);
+
+	if (db == NULL || run(db, path, "PRAGMA locking_mode = EXCLUSIVE", err) < 0 ||
+	    inspect(db, path, count, version, err) < 0)
+		return NULL;
+	log_warn("store", "database %s: no space is left on its disk; free some, then restart",
+		 path);
+	return TAKE(db);
+}
+
+static sqlite3 *open_good(const char *path, size_t count, int *version, struct err *err)
+{
+	sqlite3 *db = open_file(path, err);
+	bool full;
+
+	if (db == NULL || inspect(db, path, count, version, err) == 0)
+		return db;
+	full = no_space(db);
+	sqlite3_close_v2(db); /* its locks would be in the way of the second try */
+	return full ? open_without_shm(path, count, version, err) : NULL;
+}
+
 sqlite3 *schema_open(const char *dir, const char *const *steps, size_t count, struct err *err)
 {
 	AUTO(auto_free) char *path = xasprintf("%s/" SCHEMA_FILE, dir);
@@ -358,9 +393,8 @@ sqlite3 *schema_open(const char *dir, const char *const *steps, size_t count, st
 
 	if (prepare_file(path, err) < 0)
 		return NULL;
-	db = open_file(path, err);
-	if (db == NULL || inspect(db, path, count, &version, err) < 0 ||
-	    take_over(db, path, err) < 0)
+	db = open_good(path, count, &version, err);
+	if (db == NULL || take_over(db, path, err) < 0)
 		return NULL;
 	if (version > 0 && (size_t)version < count && copy_before(db, dir, count, err) < 0)
 		return NULL;

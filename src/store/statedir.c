@@ -89,17 +89,19 @@ static int in_use(const char *dir, int lock, struct err *err)
 		       dir, (unsigned long long)number, (unsigned long long)number);
 }
 
-static int write_pid(const char *dir, int lock, struct err *err)
+/* For in_use: a hint, so a full disk must not keep the daemon from starting. */
+static void write_pid(int lock)
 {
 	if (ftruncate(lock, 0) < 0 || dprintf(lock, "%ld\n", (long)getpid()) < 0)
-		return cannot(dir, "write " LOCK_NAME, errno, err);
-	return 0;
+		log_warn("store", "cannot write " LOCK_NAME ": %s", strerror(errno));
 }
 
 static int take_lock(const char *dir, int lock, struct err *err)
 {
-	if (flock(lock, LOCK_EX | LOCK_NB) == 0)
-		return write_pid(dir, lock, err);
+	if (flock(lock, LOCK_EX | LOCK_NB) == 0) {
+		write_pid(lock);
+		return 0;
+	}
 	return errno == EWOULDBLOCK ? in_use(dir, lock, err) : cannot(dir, "lock it", errno, err);
 }
 

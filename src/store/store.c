@@ -48,14 +48,13 @@ static struct write *answered_write(struct store *store, uint64_t revision)
 	return write;
 }
 
-static void put_into_cache(struct store *store, struct object *object, size_t text)
+static void put_into_cache(struct store *store, struct object *object)
 {
 	AUTO(auto_object) struct object *before = index_put(&store->index, object);
 	struct change change = {
 		.kind = before == NULL ? STORE_ADDED : STORE_MODIFIED,
 		.object = object,
 		.before = before,
-		.text = text,
 	};
 
 	changes_publish(&store->changes, &change);
@@ -84,7 +83,8 @@ static void on_event(void *arg, uint64_t revision, struct str_view key, struct s
 		remove_from_cache(store, key, revision);
 	} else {
 		object = object_new(key, revision, TAKE(write->json));
-		put_into_cache(store, object_ref(object), value.len);
+		object->text = value.len;
+		put_into_cache(store, object_ref(object));
 	}
 	write_answer(write, object, &fine);
 }
@@ -274,7 +274,10 @@ static void on_load(void *arg, uint64_t revision, struct str_view key, struct st
 		return;
 	json = json_parse(value, &why);
 	if (json_is_object(json)) {
-		object_unref(index_put(loading->index, object_new(key, revision, json)));
+		struct object *object = object_new(key, revision, json);
+
+		object->text = value.len;
+		object_unref(index_put(loading->index, object));
 		return;
 	}
 	json_decref(json);

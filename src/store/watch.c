@@ -28,11 +28,16 @@ void changes_init(struct changes *changes)
 	list_init(&changes->recent);
 }
 
+static size_t text_of(const struct change *change)
+{
+	return change->object->text + (change->before == NULL ? 0 : change->before->text);
+}
+
 static void recent_free(struct changes *changes, struct recent *recent)
 {
 	list_remove(&recent->link);
 	changes->recent_count--;
-	changes->recent_text -= recent->change.text;
+	changes->recent_text -= text_of(&recent->change);
 	object_unref(recent->change.object);
 	object_unref(recent->change.before);
 	free(recent);
@@ -69,7 +74,7 @@ static void remember(struct changes *changes, const struct change *change)
 		object_ref(change->before);
 	list_append(&changes->recent, &recent->link);
 	changes->recent_count++;
-	changes->recent_text += change->text;
+	changes->recent_text += text_of(change);
 }
 
 void changes_trim(struct changes *changes)

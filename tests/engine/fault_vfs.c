@@ -1,6 +1,7 @@
 /* tests/engine/fault_vfs.c - SQLite's files with a disk that fails when told to */
 #include "fault_vfs.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stddef.h>
 
@@ -12,7 +13,7 @@ struct fault_file {
 static struct {
 	sqlite3_vfs *real;
 	unsigned countdown; /* 0: not armed */
-	bool lasting, failed;
+	bool lasting, failed, no_shm;
 	int code;
 } fault;
 
@@ -22,6 +23,11 @@ void fault_arm(enum fault_kind kind, unsigned after, bool lasting)
 	fault.countdown = after;
 	fault.lasting = lasting;
 	fault.failed = false;
+}
+
+void fault_no_shm(bool on)
+{
+	fault.no_shm = on;
 }
 
 bool fault_disarm(void)
@@ -110,6 +116,10 @@ static int f_traits(sqlite3_file *file)
 
 static int f_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **out)
 {
+	if (fault.no_shm) {
+		errno = ENOSPC; /* what xGetLastError tells */
+		return SQLITE_IOERR_SHMSIZE;
+	}
 	return real_of(file)->pMethods->xShmMap(real_of(file), page, size, extend, out);
 }
 

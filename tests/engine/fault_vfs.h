@@ -10,6 +10,8 @@ enum fault_kind { FAULT_FULL, FAULT_IO };
 void fault_install(void);
 /* The after-th write or sync from now (1: the next one) fails; lasting: so do all after it. */
 void fault_arm(enum fault_kind kind, unsigned after, bool lasting);
+/* -shm cannot be made or grow: no space. */
+void fault_no_shm(bool on);
 bool fault_disarm(void); /* true when something failed since fault_arm */
 
 #endif

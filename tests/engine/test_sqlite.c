@@ -536,6 +536,27 @@ static void test_store_serves_without_disk(void **state)
 	remove_dir(dir);
 }
 
+/* A host that was restarted because its disk is full must serve all the same. */
+static void test_start_on_a_full_disk(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	bench_start(&bench, &sqlite_case);
+	bench_do(&bench, "k", "1", 0, ERR_NONE);
+	fault_no_shm(true);
+	fault_arm(FAULT_FULL, 1, true);
+	bench_reopen(&bench);
+	bench_do(&bench, "k", "2", 1, ERR_IO);
+	assert_false(is_healthy(&bench));
+	fault_disarm();
+	bench_do(&bench, "k", "2", 1, ERR_NONE);
+	fault_no_shm(false);
+	bench_reopen(&bench);
+	bench_check_loaded(&bench, "k", "2", 2);
+	bench_end(&bench);
+}
+
 /* The first, second, third … write or sync fails, once: the turn is all or nothing, and what was
  * answered is what the file holds. */
 static bool torture_once(enum fault_kind kind, unsigned after)
@@ -710,6 +731,7 @@ int main(void)
 		cmocka_unit_test(test_locked_by_another),
 		cmocka_unit_test(test_deleted_while_open),
 		cmocka_unit_test(test_store_serves_without_disk),
+		cmocka_unit_test(test_start_on_a_full_disk),
 		cmocka_unit_test(test_torture),
 		cmocka_unit_test(test_kill_loses_nothing_answered),
 	};
