@@ -1,7 +1,8 @@
-/* controller/controller.h - makes the world match the objects: reconciliation from watch to status and snapshot
+/* controller/controller.h - makes the world match the objects: reconciliation from watch to status
+ * and snapshot
  *
- * Control thread only. watch -> queue (a key once) -> reconcile -> status written (only when it changed),
- * certificates asked for, snapshot compiled (at most one a turn) and published.
+ * Control thread only. watch -> queue (a key once) -> reconcile -> status written (only when it
+ * changed), certificates asked for, snapshot compiled (at most one a turn) and published.
  */
 #ifndef CONTROLLER_CONTROLLER_H
 #define CONTROLLER_CONTROLLER_H
@@ -20,7 +21,8 @@ struct controllers;
 struct controllers_config {
 	struct loop *loop;
 	struct store *store;
-	struct plane *plane; /* its acknowledged and challenge_fetched are forwarded by the daemon, below */
+	struct plane *plane; /* its acknowledged and challenge_fetched are forwarded by the daemon,
+				below */
 	struct jobs *jobs;
 	struct dns *dns;
 	struct fetcher *fetcher;
@@ -34,12 +36,13 @@ void controllers_free(struct controllers *controllers);
 void controllers_acknowledged(struct controllers *controllers, uint64_t generation);
 void controllers_challenge_fetched(struct controllers *controllers, struct str_view token);
 
-/* "Writes settle": done runs once, when nothing that follows from changes up to revision is left to do in
- * this process (queue empty, statuses written, snapshot acknowledged), or after 200 ms. Waiting for a CA,
- * DNS or a back-off does not count. */
-void controllers_settle(struct controllers *controllers, uint64_t revision,
-			void (*done)(void *arg), void *arg);
-void controllers_settle_cancel(struct controllers *controllers, void *arg); /* the client went away */
+/* "Writes settle": done runs once, when nothing that follows from changes up to revision is left to
+ * do in this process (queue empty, statuses written, snapshot acknowledged), or after 200 ms.
+ * Waiting for a CA, DNS or a back-off does not count. */
+void controllers_settle(struct controllers *controllers, uint64_t revision, void (*done)(void *arg),
+			void *arg);
+void controllers_settle_cancel(struct controllers *controllers,
+			       void *arg); /* the client went away */
 
 void controllers_metrics(struct controllers *controllers, struct buf *out);
 /* First snapshot after the start is acknowledged: stored certificates are served. */
