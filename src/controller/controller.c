@@ -173,6 +173,36 @@ static void watch_row(struct controllers *ctl, enum controller_id id, struct rou
 	}
 }
 
+/* ---- what exists from the first start (design, section 3) ---- */
+
+static void premake(struct controllers *ctl, const char *group, const char *plural, json_t *body)
+{
+	const struct kind *kind = kind_by_plural(sv_from(group), sv_from(plural));
+
+	if (ctl_get(ctl, kind, "", json_str_at(body, "metadata.name")) == NULL)
+		ctl_put_object(ctl, kind, NULL, body, NULL, NULL);
+	else
+		json_decref(body);
+}
+
+static json_t *namespace_new(const char *name)
+{
+	return json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "Namespace", "metadata",
+			 "name", name);
+}
+
+static void premake_all(struct controllers *ctl)
+{
+	premake(ctl, "", "namespaces", namespace_new("default"));
+	premake(ctl, "", "namespaces", namespace_new("sallyport-system"));
+	premake(ctl, "gateway.networking.k8s.io", "gatewayclasses",
+		json_pack("{s:s, s:s, s:{s:s}, s:{s:s, s:s}}", "apiVersion",
+			  "gateway.networking.k8s.io/v1", "kind", "GatewayClass", "metadata",
+			  "name", "sallyport", "spec", "controllerName",
+			  "sallyport.dev/gateway-controller", "description",
+			  "Gateways of this host, served by sallyportd"));
+}
+
 struct controllers *controllers_start(const struct controllers_config *config, struct err *err)
 {
 	struct controllers *ctl = xcalloc(1, sizeof(*ctl));
@@ -191,6 +221,7 @@ struct controllers *controllers_start(const struct controllers_config *config, s
 	}
 	for (unsigned id = 0; id < CTL_COUNT; id++)
 		watch_row(ctl, id, ctl->routes);
+	premake_all(ctl);
 	return ctl;
 }
 

@@ -1,0 +1,225 @@
+/* controller/shim.c - a Gateway's annotation becomes Certificates (cert-manager's gateway-shim)
+ *
+ * cert-manager.io/cluster-issuer or cert-manager.io/issuer: every Secret that an HTTPS listener
+ * with a hostname names in certificateRefs gets a Certificate of that name, for the hostnames of
+ * all listeners that name it. A Certificate that somebody else made is never touched.
+ */
+#include "controller/ctl.h"
+
+#include "base/own.h"
+
+#define NOTE_ISSUER       "cert-manager.io/issuer"
+#define NOTE_CLUSTER      "cert-manager.io/cluster-issuer"
+#define NOTE_COMMON_NAME  "cert-manager.io/common-name"
+#define NOTE_DURATION     "cert-manager.io/duration"
+#define NOTE_RENEW_BEFORE "cert-manager.io/renew-before"
+#define NOTE_ALGORITHM    "cert-manager.io/private-key-algorithm"
+#define NOTE_SIZE         "cert-manager.io/private-key-size"
+#define NOTE_ENCODING     "cert-manager.io/private-key-encoding"
+#define NOTE_ROTATION     "cert-manager.io/private-key-rotation-policy"
+
+static const struct kind *certificate_kind(void)
+{
+	return kind_by_plural(SV("cert-manager.io"), SV("certificates"));
+}
+
+static const struct kind *gateway_kind(void)
+{
+	return kind_by_plural(SV("gateway.networking.k8s.io"), SV("gateways"));
+}
+
+static const char *note(const struct object *gateway, const char *name)
+{
+	return json_string_value(json_member(json_at(gateway->json, "metadata.annotations"), name));
+}
+
+static void add_name(json_t *names, const char *name)
+{
+	json_t *known;
+	size_t i;
+
+	json_array_foreach(names, i, known)
+	{
+		if (strcmp(json_string_value(known), name) == 0)
+			return;
+	}
+	json_array_append_new(names, json_string(name));
+}
+
+/* Names that each Secret of the Gateway's own namespace must cover: {"secret": ["a.example", …]}.
+ */
+static json_t *wanted_secrets(const struct object *gateway)
+{
+	json_t *wanted = json_object();
+	json_t *listener, *ref;
+	size_t i, j;
+
+	json_array_foreach(json_at(gateway->json, "spec.listeners"), i, listener)
+	{
+		const char *hostname = json_str_at(listener, "hostname");
+		const char *protocol = json_str_at(listener, "protocol");
+		const char *mode = json_str_at(listener, "tls.mode");
+
+		if (hostname == NULL || hostname[0] == '\0' || protocol == NULL ||
+		    (strcmp(protocol, "HTTPS") != 0 && strcmp(protocol, "TLS") != 0) ||
+		    (mode != NULL && strcmp(mode, "Terminate") != 0))
+			continue;
+		json_array_foreach(json_at(listener, "tls.certificateRefs"), j, ref)
+		{
+			const char *secret = json_str_at(ref, "name");
+			const char *ns = json_str_at(ref, "namespace");
+
+			if (secret == NULL ||
+			    (ns != NULL && strcmp(ns, object_namespace(gateway)) != 0))
+				continue;
+			if (json_object_get(wanted, secret) == NULL)
+				json_object_set_new(wanted, secret, json_array());
+			add_name(json_object_get(wanted, secret), hostname);
+		}
+	}
+	return wanted;
+}
+
+static void set_private_key(json_t *spec, const struct object *gateway)
+{
+	static const struct {
+		const char *note, *member;
+	} words[] = {{NOTE_ALGORITHM, "algorithm"},
+		     {NOTE_ENCODING, "encoding"},
+		     {NOTE_ROTATION, "rotationPolicy"}};
+	const char *size = note(gateway, NOTE_SIZE);
+	json_t *key = json_object();
+	uint64_t bits;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (note(gateway, words[i].note) != NULL)
+			json_object_set_new(key, words[i].member,
+					    json_string(note(gateway, words[i].note)));
+	}
+	if (size != NULL && sv_to_u64(sv_from(size), &bits) && bits <= 16384)
+		json_object_set_new(key, "size", json_integer((json_int_t)bits));
+	if (json_object_size(key) > 0)
+		json_object_set(spec, "privateKey", key);
+	json_decref(key);
+}
+
+static json_t *certificate_spec(const struct object *gateway, const char *secret, json_t *names)
+{
+	const char *cluster = note(gateway, NOTE_CLUSTER);
+	const char *issuer = cluster != NULL ? cluster : note(gateway, NOTE_ISSUER);
+	json_t *spec = json_pack("{s:s, s:O, s:{s:s, s:s, s:s}, s:s*, s:s*, s:s*}", "secretName",
+				 secret, "dnsNames", names, "issuerRef", "name", issuer, "kind",
+				 cluster != NULL ? "ClusterIssuer" : "Issuer", "group",
+				 "cert-manager.io", "commonName", note(gateway, NOTE_COMMON_NAME),
+				 "duration", note(gateway, NOTE_DURATION), "renewBefore",
+				 note(gateway, NOTE_RENEW_BEFORE));
+
+	set_private_key(spec, gateway);
+	return spec;
+}
+
+/* Does the stored spec hold all that is wanted? Defaults that admission has added do not count. */
+static bool spec_holds(const json_t *stored, json_t *wanted)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(wanted, name, value)
+	{
+		const json_t *there = json_member(stored, name);
+
+		if (json_is_object(value) ? !spec_holds(there, value) : !json_same(there, value))
+			return false;
+	}
+	return true;
+}
+
+static void want_certificate(struct controllers *ctl, const struct object *gateway,
+			     const char *secret, json_t *names)
+{
+	AUTO(auto_json) json_t *spec = certificate_spec(gateway, secret, names);
+	const struct object *old =
+		ctl_get(ctl, certificate_kind(), object_namespace(gateway), secret);
+	json_t *body;
+
+	if (old != NULL &&
+	    (!ctl_is_owned_by(old, gateway) || spec_holds(json_member(old->json, "spec"), spec)))
+		return;
+	body = old != NULL ? json_deep_copy(old->json)
+			   : json_pack("{s:s, s:s, s:{s:s, s:s, s:[o]}}", "apiVersion",
+				       "cert-manager.io/v1", "kind", "Certificate", "metadata",
+				       "name", secret, "namespace", object_namespace(gateway),
+				       "ownerReferences", ctl_owner_ref(gateway_kind(), gateway));
+	json_object_set(body, "spec", spec);
+	ctl_put_object(ctl, certificate_kind(), old, body, NULL, NULL);
+	ctl_event(ctl, gateway_kind(), gateway, "Normal",
+		  old == NULL ? "CreateCertificate" : "UpdateCertificate",
+		  "Certificate %s is wanted for the listeners that name Secret %s", secret, secret);
+}
+
+struct leftovers {
+	struct controllers *ctl;
+	const struct object *gateway;
+	const json_t *wanted;
+};
+
+static bool drop_leftover(void *arg, const struct object *certificate)
+{
+	const struct leftovers *left = arg;
+
+	if (ctl_is_owned_by(certificate, left->gateway) &&
+	    json_member(left->wanted, object_name(certificate)) == NULL)
+		ctl_delete_object(left->ctl, certificate);
+	return true;
+}
+
+static void shim_reconcile(struct controllers *ctl, struct str_view key)
+{
+	const struct object *gateway = store_get(ctl->config.store, key);
+	AUTO(auto_json) json_t *wanted = NULL;
+	AUTO(auto_free) char *prefix = NULL;
+	struct leftovers left = {.ctl = ctl, .gateway = gateway};
+	const char *secret;
+	json_t *names;
+
+	if (gateway == NULL)
+		return; /* its Certificates go with it: owner.c */
+	if (note(gateway, NOTE_ISSUER) == NULL && note(gateway, NOTE_CLUSTER) == NULL)
+		wanted = json_object();
+	else
+		wanted = wanted_secrets(gateway);
+	json_object_foreach(wanted, secret, names)
+	{
+		want_certificate(ctl, gateway, secret, names);
+	}
+	left.wanted = wanted;
+	prefix = kind_prefix(certificate_kind(), object_namespace(gateway));
+	store_each(ctl->config.store, sv_from(prefix), drop_leftover, &left);
+}
+
+/* A Certificate of a Gateway that was changed or deleted by hand is brought back. */
+static void certificate_map(struct controllers *ctl, const struct object *before,
+			    const struct object *after)
+{
+	const struct object *certificate = after != NULL ? after : before;
+	json_t *ref;
+	size_t i;
+
+	json_array_foreach(json_at(certificate->json, "metadata.ownerReferences"), i, ref)
+	{
+		AUTO(auto_free) char *key = NULL;
+		const char *name = json_str_at(ref, "name");
+
+		if (name == NULL || !sv_eq(json_sv_at(ref, "kind"), SV("Gateway")))
+			continue;
+		key = kind_key(gateway_kind(), object_namespace(certificate), name);
+		ctl_queue(ctl, CTL_SHIM, sv_from(key));
+	}
+}
+
+const struct ctl_row ctl_shim = {
+	.name = "gateway-shim",
+	.watches = {{.prefix = "gateway.networking.k8s.io/gateways/"},
+		    {.prefix = "cert-manager.io/certificates/", .map = certificate_map}},
+	.reconcile = shim_reconcile,
+};
