@@ -29,6 +29,11 @@ static inline bool char_is(char c, unsigned class_mask)
 	return (char_classes[(unsigned char)c] & class_mask) != 0;
 }
 
+static inline char char_lower(char c)
+{
+	return char_is(c, CHAR_UPPER) ? (char)(c | 0x20) : c;
+}
+
 /* Does every byte of the view belong to the class? True for the empty view. */
 bool chars_all(struct str_view view, enum char_class class_bit);
 

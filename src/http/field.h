@@ -12,57 +12,58 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* id, name, its first and its last letter (for the hash, which must see constants). */
-#define HTTP_FIELDS(X)                                                      \
-	X(ACCEPT_ENCODING, "accept-encoding", 'a', 'g')                     \
-	X(ALT_SVC, "alt-svc", 'a', 'c')                                     \
-	X(AUTHORIZATION, "authorization", 'a', 'n')                         \
-	X(CACHE_CONTROL, "cache-control", 'c', 'l')                         \
-	X(CONNECTION, "connection", 'c', 'n')                               \
-	X(CONTENT_ENCODING, "content-encoding", 'c', 'g')                   \
-	X(CONTENT_LENGTH, "content-length", 'c', 'h')                       \
-	X(CONTENT_RANGE, "content-range", 'c', 'e')                         \
-	X(CONTENT_TYPE, "content-type", 'c', 'e')                           \
-	X(COOKIE, "cookie", 'c', 'e')                                       \
-	X(DATE, "date", 'd', 'e')                                           \
-	X(EXPECT, "expect", 'e', 't')                                       \
-	X(FORWARDED, "forwarded", 'f', 'd')                                 \
-	X(HOST, "host", 'h', 't')                                           \
-	X(HTTP2_SETTINGS, "http2-settings", 'h', 's')                       \
-	X(KEEP_ALIVE, "keep-alive", 'k', 'e')                               \
-	X(LOCATION, "location", 'l', 'n')                                   \
-	X(MAX_FORWARDS, "max-forwards", 'm', 's')                           \
-	X(ORIGIN, "origin", 'o', 'n')                                       \
-	X(PROXY_AUTHENTICATE, "proxy-authenticate", 'p', 'e')               \
-	X(PROXY_AUTHORIZATION, "proxy-authorization", 'p', 'n')             \
-	X(PROXY_CONNECTION, "proxy-connection", 'p', 'n')                   \
-	X(RANGE, "range", 'r', 'e')                                         \
-	X(REFERER, "referer", 'r', 'r')                                     \
-	X(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept", 's', 't')           \
-	X(SEC_WEBSOCKET_KEY, "sec-websocket-key", 's', 'y')                 \
-	X(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol", 's', 'l')       \
-	X(SEC_WEBSOCKET_VERSION, "sec-websocket-version", 's', 'n')         \
-	X(SERVER, "server", 's', 'r')                                       \
-	X(SET_COOKIE, "set-cookie", 's', 'e')                               \
-	X(STRICT_TRANSPORT_SECURITY, "strict-transport-security", 's', 'y') \
-	X(TE, "te", 't', 'e')                                               \
-	X(TRAILER, "trailer", 't', 'r')                                     \
-	X(TRANSFER_ENCODING, "transfer-encoding", 't', 'g')                 \
-	X(UPGRADE, "upgrade", 'u', 'e')                                     \
-	X(USER_AGENT, "user-agent", 'u', 't')                               \
-	X(VIA, "via", 'v', 'a')                                             \
-	X(WWW_AUTHENTICATE, "www-authenticate", 'w', 'e')                   \
-	X(X_FORWARDED_FOR, "x-forwarded-for", 'x', 'r')                     \
-	X(X_FORWARDED_HOST, "x-forwarded-host", 'x', 't')                   \
-	X(X_FORWARDED_PORT, "x-forwarded-port", 'x', 't')                   \
-	X(X_FORWARDED_PROTO, "x-forwarded-proto", 'x', 'o')                 \
-	X(X_REAL_IP, "x-real-ip", 'x', 'p')                                 \
-	X(X_REQUEST_ID, "x-request-id", 'x', 'd')
+/* id, name, and its first, last but one and last letter: the hash must see constants. */
+#define HTTP_FIELDS(X)                                                           \
+	X(ACCEPT_ENCODING, "accept-encoding", 'a', 'n', 'g')                     \
+	X(ALT_SVC, "alt-svc", 'a', 'v', 'c')                                     \
+	X(AUTHORIZATION, "authorization", 'a', 'o', 'n')                         \
+	X(CACHE_CONTROL, "cache-control", 'c', 'o', 'l')                         \
+	X(CONNECTION, "connection", 'c', 'o', 'n')                               \
+	X(CONTENT_ENCODING, "content-encoding", 'c', 'n', 'g')                   \
+	X(CONTENT_LENGTH, "content-length", 'c', 't', 'h')                       \
+	X(CONTENT_RANGE, "content-range", 'c', 'g', 'e')                         \
+	X(CONTENT_TYPE, "content-type", 'c', 'p', 'e')                           \
+	X(COOKIE, "cookie", 'c', 'i', 'e')                                       \
+	X(DATE, "date", 'd', 't', 'e')                                           \
+	X(EXPECT, "expect", 'e', 'c', 't')                                       \
+	X(FORWARDED, "forwarded", 'f', 'e', 'd')                                 \
+	X(HOST, "host", 'h', 's', 't')                                           \
+	X(HTTP2_SETTINGS, "http2-settings", 'h', 'g', 's')                       \
+	X(KEEP_ALIVE, "keep-alive", 'k', 'v', 'e')                               \
+	X(LOCATION, "location", 'l', 'o', 'n')                                   \
+	X(MAX_FORWARDS, "max-forwards", 'm', 'd', 's')                           \
+	X(ORIGIN, "origin", 'o', 'i', 'n')                                       \
+	X(PROXY_AUTHENTICATE, "proxy-authenticate", 'p', 't', 'e')               \
+	X(PROXY_AUTHORIZATION, "proxy-authorization", 'p', 'o', 'n')             \
+	X(PROXY_CONNECTION, "proxy-connection", 'p', 'o', 'n')                   \
+	X(RANGE, "range", 'r', 'g', 'e')                                         \
+	X(REFERER, "referer", 'r', 'e', 'r')                                     \
+	X(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept", 's', 'p', 't')           \
+	X(SEC_WEBSOCKET_KEY, "sec-websocket-key", 's', 'e', 'y')                 \
+	X(SEC_WEBSOCKET_PROTOCOL, "sec-websocket-protocol", 's', 'o', 'l')       \
+	X(SEC_WEBSOCKET_VERSION, "sec-websocket-version", 's', 'o', 'n')         \
+	X(SERVER, "server", 's', 'e', 'r')                                       \
+	X(SET_COOKIE, "set-cookie", 's', 'i', 'e')                               \
+	X(STRICT_TRANSPORT_SECURITY, "strict-transport-security", 's', 't', 'y') \
+	X(TE, "te", 't', 't', 'e')                                               \
+	X(TRAILER, "trailer", 't', 'e', 'r')                                     \
+	X(TRANSFER_ENCODING, "transfer-encoding", 't', 'n', 'g')                 \
+	X(UPGRADE, "upgrade", 'u', 'd', 'e')                                     \
+	X(USER_AGENT, "user-agent", 'u', 'n', 't')                               \
+	X(VIA, "via", 'v', 'i', 'a')                                             \
+	X(WWW_AUTHENTICATE, "www-authenticate", 'w', 't', 'e')                   \
+	X(X_FORWARDED_FOR, "x-forwarded-for", 'x', 'o', 'r')                     \
+	X(X_FORWARDED_HOST, "x-forwarded-host", 'x', 's', 't')                   \
+	X(X_FORWARDED_PORT, "x-forwarded-port", 'x', 'r', 't')                   \
+	X(X_FORWARDED_PROTO, "x-forwarded-proto", 'x', 't', 'o')                 \
+	X(X_REAL_IP, "x-real-ip", 'x', 'i', 'p')                                 \
+	X(X_REQUEST_ID, "x-request-id", 'x', 'i', 'd')
 
 enum field_id {
 	FIELD_OTHER, /* a name this program attaches no meaning to */
-#define X(id, name, first, last) FIELD_##id,
+#define X(id, name, first, next, last) FIELD_##id,
 	HTTP_FIELDS(X) FIELD_ID_COUNT
 #undef X
 };
@@ -104,6 +105,8 @@ size_t fields_count_id(const struct fields *fields, enum field_id id);
 /* The values of all fields of that name as one, joined with ", " (RFC 9110, section 5.3) in the
  * arena when there are several; SV_NONE when there is none or the arena is full. */
 struct str_view fields_joined(const struct fields *fields, struct str_view name);
+struct str_view fields_joined_with(const struct fields *fields, struct str_view name,
+				   struct str_view separator);
 
 bool field_name_ok(struct str_view name);   /* token */
 bool field_value_ok(struct str_view value); /* VCHAR, obs-text, SP, HTAB; no CR, LF, NUL */

@@ -7,9 +7,9 @@
  *   - runs of '/' become one, then '.' and '..' segments are resolved; '..' stops at the root
  *   - 400: control characters, raw or escaped (%00 to %1F, %7F); backslash, '"', '<', '>', bytes
  *     above 0x7F raw; broken escapes (in the query too); a fragment
- *   - 400: what would become a dot segment if '%2F', '%5C' were separators, ';x' were cut off,
- * spaces trimmed or the overlong %C0%AE were a dot ("/a/..%2fb", "/a/..;/b"): no client needs it,
- *     some server resolves it
+ *   - 400: overlong UTF-8 (%C0%AE), and what would become a dot segment if '%2F' and '%5C' were
+ *     separators, ';x' were cut off and spaces trimmed ("/a/..%2fb", "/a/..;/b"): no client needs
+ *     it, some server resolves it
  *   - '%2F', '%5C' and ';' else stay: they are data ("/@scope%2Fname", "/queues/%2F/x"). But some
  *     servers read them as separators, so a path that holds one has a second, eager reading:
  *     path_eager. The router looks both up, and refuses (400) when they lead to different rules.
@@ -30,6 +30,12 @@ struct http_bad {
 	int status; /* 0: nothing wrong */
 	const char *reason;
 };
+
+static inline bool http_refuse(struct http_bad *bad, int status, const char *reason)
+{
+	*bad = (struct http_bad){.status = status, .reason = reason};
+	return false;
+}
 
 enum target_form {
 	TARGET_ORIGIN,    /* /path?query */
