@@ -50,8 +50,9 @@ void h1_body_set_limits(struct h1_body *body, const struct h1_body_limits *limit
 
 /* One step over in: *used bytes of it are done with, *content (maybe empty) is a run of content
  * that lies within those. H1_MORE: call again with what follows behind *used, or with new bytes
- * when there is none left. H1_DONE: the body has ended; bytes behind *used belong to the next
- * message. For a body of no bytes the first call (in may be empty) says H1_DONE. */
+ * when there is none left. H1_DONE: the body has ended, maybe with this content; bytes behind *used
+ * belong to the next message. For a body of no bytes the first call (in may be empty) says H1_DONE.
+ */
 enum h1_result h1_body_step(struct h1_body *body, struct str_view in, size_t *used,
 			    struct str_view *content);
 

@@ -30,8 +30,6 @@ struct h1_limits {
 
 #define H1_LIMITS_DEFAULT ((struct h1_limits){.line = 16384, .head = 65536, .fields = 200})
 
-struct h1_mark; /* where a field line stands in the run */
-
 struct h1_head {
 	struct h1_limits limits;
 	struct arena *arena;
@@ -40,17 +38,17 @@ struct h1_head {
 	size_t scanned;      /* no line end before this */
 	size_t consumed;     /* after H1_DONE: bytes of the run that belong to the head */
 	struct http_bad bad; /* after H1_BAD; for responses the status is 502 */
-	struct h1_mark *marks;
-	size_t mark_count, mark_size;
-	size_t first_end; /* end of the start line, without CRLF; 0: not there yet */
-	bool skipped;     /* an empty line stood before the request */
+	bool first;          /* the start line has been read */
+	bool skipped;        /* an empty line stood before the request */
 };
 
-/* The arena must outlive the message. Used again for the next head after another init. */
+/* The arena must outlive the message. Used again for the next head after another init. The message
+ * is filled line by line: show the same one until the head is done. */
 void h1_head_init(struct h1_head *head, const struct h1_limits *limits, struct arena *arena);
 
-/* After H1_DONE every view in the message lives in the arena (one copy of the head), and the run's
- * bytes from head->consumed on are not the head's. After H1_BAD: answer head->bad.status and close.
+/* After H1_DONE every view in the message lives in the arena, and the run's bytes from
+ * head->consumed on are not the head's. After H1_BAD: answer head->bad.status and close; the
+ * request then holds what was understood (zero it first when a log wants to show that).
  * Statuses: 400, 414, 417, 431, 501, 505. */
 enum h1_result h1_head_request(struct h1_head *head, struct str_view run,
 			       struct http_request *request);
