@@ -28,14 +28,11 @@ struct h2_head {
 	enum h2_section section;
 	struct arena *arena;
 	struct h2_limits limits;
-	struct str_view method, scheme, authority, path, host; /* data NULL: not seen */
+	struct str_view method, scheme, authority, path; /* data NULL: not seen */
 	struct fields fields; /* regular fields; of a trailer: those that may be there */
 	size_t bytes;
-	size_t cookie; /* index of the Cookie field plus one; crumbs are joined with "; " */
-	bool regular, has_length, te_trailers, expect;
-	uint64_t length;
-	struct http_bad
-		bad; /* 400: malformed, reset the stream with PROTOCOL_ERROR; 431: too big */
+	bool regular;        /* a field has been seen: no pseudo-field may follow */
+	struct http_bad bad; /* 400: malformed (RST_STREAM, PROTOCOL_ERROR); 431: too big */
 };
 
 void h2_head_init(struct h2_head *head, enum h2_section section, struct arena *arena,
