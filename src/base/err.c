@@ -8,12 +8,16 @@
 /* A sentence that was cut must not end in half a UTF-8 character: it goes into JSON. */
 static void drop_partial_char(char *msg, size_t len)
 {
-	size_t at = len;
+	size_t tail = 0; /* continuation bytes at the end */
+	unsigned char lead;
+	size_t want;
 
-	while (at > 0 && len - at < 3 && ((unsigned char)msg[at - 1] & 0xC0) == 0x80)
-		at--;
-	if (at > 0 && ((unsigned char)msg[at - 1] & 0xC0) == 0xC0)
-		msg[at - 1] = '\0';
+	while (tail < 3 && tail + 1 < len && ((unsigned char)msg[len - 1 - tail] & 0xC0) == 0x80)
+		tail++;
+	lead = (unsigned char)msg[len - 1 - tail];
+	want = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
+	if (tail < want)
+		msg[len - 1 - tail] = '\0';
 }
 
 static void store_msg(struct err *err, const char *text, int len)
