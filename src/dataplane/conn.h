@@ -28,12 +28,12 @@ enum conn_io { IO_OK, IO_AGAIN, IO_EOF, IO_ERROR };
 #define CONN_MAGIC 0x434f4e4eu
 
 struct conn {
-	uint32_t magic;          /* CONN_MAGIC while alive */
-	enum conn_state state;   /* changed by conn.c alone */
-	struct loop_fd watch;    /* owns the descriptor */
-	struct worker *worker;   /* borrowed; outlives every conn */
-	struct list link;        /* in the worker's list of connections */
-	struct binding *binding; /* which (address, port) accepted it */
+	uint32_t magic;            /* CONN_MAGIC while alive */
+	enum conn_state state;     /* changed by conn.c alone */
+	struct loop_fd watch;      /* owns the descriptor */
+	struct worker *worker;     /* borrowed; outlives every conn */
+	struct list link;          /* in the worker's list of connections */
+	struct acceptor *acceptor; /* which listening socket it came from (listener.h) */
 	struct sock_addr peer;
 	struct tls_conn *tls;          /* NULL: plain */
 	const struct transport *proto; /* h1_transport or h2_transport; NULL during the handshake */

@@ -32,9 +32,13 @@ struct worker {
 	struct upstreams *upstreams;
 	struct access_log *access;
 	struct exchange_pool exchanges;
+	struct tls_server *tls;
+	const struct transport *h1, *h2; /* h1_transport, h2_transport; a test may put its own */
 	struct worker_metrics metrics;
 	struct list conns;
 	uint32_t conn_count;
+	struct list touched; /* connections to be settled at the end of this turn (conn.c) */
+	struct task settle;
 	bool draining;
 	unsigned index;
 	char date[32];                      /* HTTP date of this second */

@@ -1,0 +1,88 @@
+/* dataplane/plane_metrics.c - the workers' counters, summed, as Prometheus reads them */
+#include "base/own.h"
+#include "dataplane/plane_priv.h"
+#include "dataplane/worker.h"
+
+struct row {
+	const char *name, *type, *labels, *help; /* help NULL: another sample of the row before */
+	size_t offset;                           /* of the counter in struct worker_metrics */
+};
+
+#define COUNTER(member) .type = "counter", .offset = offsetof(struct worker_metrics, member)
+#define GAUGE(member)   .type = "gauge", .offset = offsetof(struct worker_metrics, member)
+
+static const struct row rows[] = {
+	{"sallyport_connections_accepted_total", COUNTER(accepted),
+	 .help = "Client connections accepted."},
+	{"sallyport_connections_active", GAUGE(active), .help = "Client connections open now."},
+	{"sallyport_connections_refused_total", COUNTER(refused_connections),
+	 .help = "Client connections closed at once: limits.connections or no descriptor left."},
+	{"sallyport_tls_handshakes_total", COUNTER(handshakes),
+	 .help = "TLS handshakes completed."},
+	{"sallyport_tls_handshake_failures_total", COUNTER(handshake_failures),
+	 .help = "TLS handshakes that failed."},
+	{"sallyport_tls_resumed_total", COUNTER(resumed),
+	 .help = "TLS handshakes that resumed a session."},
+	{"sallyport_requests_total", COUNTER(requests_h1), .labels = "protocol=\"HTTP/1.1\"",
+	 .help = "Requests read."},
+	{"sallyport_requests_total", COUNTER(requests_h2), .labels = "protocol=\"HTTP/2\""},
+	{"sallyport_responses_total", COUNTER(status_class[0]), .labels = "class=\"none\"",
+	 .help = "Exchanges ended, by the class of the status sent."},
+	{"sallyport_responses_total", COUNTER(status_class[1]), .labels = "class=\"1xx\""},
+	{"sallyport_responses_total", COUNTER(status_class[2]), .labels = "class=\"2xx\""},
+	{"sallyport_responses_total", COUNTER(status_class[3]), .labels = "class=\"3xx\""},
+	{"sallyport_responses_total", COUNTER(status_class[4]), .labels = "class=\"4xx\""},
+	{"sallyport_responses_total", COUNTER(status_class[5]), .labels = "class=\"5xx\""},
+	{"sallyport_bad_requests_total", COUNTER(bad_requests),
+	 .help = "Requests refused because they break the protocol or a limit."},
+	{"sallyport_client_timeouts_total", COUNTER(timeouts),
+	 .help = "Client connections ended because nothing came in time."},
+	{"sallyport_h2_resets_total", COUNTER(h2_resets), .help = "HTTP/2 streams reset."},
+	{"sallyport_h2_floods_total", COUNTER(h2_floods),
+	 .help = "HTTP/2 connections ended for flooding."},
+	{"sallyport_upstream_dials_total", COUNTER(upstream_dials),
+	 .help = "Connections made to backends."},
+	{"sallyport_upstream_reuses_total", COUNTER(upstream_reuses),
+	 .help = "Exchanges that took a pooled backend connection."},
+	{"sallyport_upstream_failures_total", COUNTER(upstream_failures),
+	 .help = "Exchanges with a backend that failed."},
+	{"sallyport_upstream_timeouts_total", COUNTER(upstream_timeouts),
+	 .help = "Exchanges with a backend that timed out."},
+	{"sallyport_received_bytes_total", COUNTER(bytes_received),
+	 .help = "Bytes read from clients, TLS included."},
+	{"sallyport_sent_bytes_total", COUNTER(bytes_sent),
+	 .help = "Bytes written to clients, TLS included."},
+	{"sallyport_access_log_dropped_total", COUNTER(access_dropped),
+	 .help = "Access log lines that could not be written."},
+	{"sallyport_challenges_answered_total", COUNTER(challenges),
+	 .help = "ACME HTTP-01 tokens served."},
+};
+
+static double sum(const struct plane *plane, size_t offset)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < plane->config.workers; i++) {
+		const char *metrics = (const char *)&plane->workers[i]->metrics;
+
+		total += metric_get((const metric_counter *)(const void *)(metrics + offset));
+	}
+	return (double)total;
+}
+
+void plane_metrics(struct plane *plane, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *row = &rows[i];
+
+		if (row->help != NULL)
+			metric_head(out, row->name, row->type, row->help);
+		metric_sample(out, row->name, row->labels == NULL ? "" : row->labels,
+			      sum(plane, row->offset));
+	}
+	metric_head(out, "sallyport_workers", "gauge", "Worker threads.");
+	metric_sample(out, "sallyport_workers", "", (double)plane->config.workers);
+	metric_head(out, "sallyport_snapshot_generation", "gauge",
+		    "Generation of the configuration that all workers run.");
+	metric_sample(out, "sallyport_snapshot_generation", "", (double)plane->acknowledged);
+}
