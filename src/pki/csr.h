@@ -9,10 +9,10 @@ struct cert_names { /* what a certificate is for; borrowed views */
 	size_t dns_count;
 	const struct str_view *ips; /* text form */
 	size_t ip_count;
-	struct str_view common_name; /* may be empty */
+	struct str_view common_name; /* may be empty; at most 64 characters (RFC 5280) */
 };
 
-/* DER to out. names must hold at least one name. */
+/* DER to out. names must hold at least one name (the common name counts). */
 int csr_make(EVP_PKEY *key, const struct cert_names *names, struct buf *out, struct err *err);
 int csr_from_pem(struct str_view pem, struct buf *der, struct err *err); /* checks its signature */
 int csr_to_pem(struct str_view der, struct buf *pem, struct err *err);

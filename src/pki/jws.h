@@ -1,6 +1,8 @@
-/* pki/jws.h - JSON Web Signatures as ACME uses them (RFC 7515, RFC 7518, RFC 7638, RFC 8555 section 6.2)
- *
- * Text only: what goes in and out is JSON that the caller wrote. Knows no JSON library.
+/* pki/jws.h - JSON Web Signatures as ACME uses them (RFC 7515, RFC 7518, RFC 7638, RFC 8555 section
+ * 6.2)
+
+ * Text only: what goes in and out is JSON that the caller wrote. Knows no JSON library. All append
+ * to out; after an error what stands there is of no use.
  */
 #ifndef PKI_JWS_H
 #define PKI_JWS_H
@@ -19,7 +21,8 @@ int jws_sign(EVP_PKEY *key, struct str_view header, struct str_view payload, str
 /* The same with HMAC (external account binding): alg "HS256" "HS384" "HS512". */
 int jws_sign_hmac(struct str_view alg, struct str_view mac_key, struct str_view header,
 		  struct str_view payload, struct buf *out, struct err *err);
-/* token "." thumbprint (RFC 8555, section 8.1). */
+/* token "." thumbprint (RFC 8555, section 8.1). A token that is empty, over 512 characters or not
+ * base64url is ERR_PROTOCOL. */
 int jws_key_authorization(EVP_PKEY *account, struct str_view token, struct buf *out,
 			  struct err *err);
 

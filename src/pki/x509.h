@@ -14,29 +14,33 @@ struct cert_chain { /* owned certificates, leaf first */
 	X509 *certs[X509_CHAIN_MAX];
 };
 
-void chain_deinit(struct cert_chain *chain);
+void chain_deinit(struct cert_chain *chain); /* leaves it empty */
 void auto_chain(struct cert_chain *chain);
-/* Reads the PEM blocks in any text around them; sorts them leaf first by issuer; a private key or an
- * unreadable block is an error. */
+/* Reads the PEM blocks in any text around them; sorts them leaf first by issuer; a private key or
+ * an unreadable block is an error. A certificate that stands there twice is taken once; one that
+ * issued none of the others goes to the end. chain is empty after an error. */
 int chain_from_pem(struct str_view pem, struct cert_chain *chain, struct err *err);
 int chain_to_pem(const struct cert_chain *chain, struct buf *out, struct err *err);
 
 struct cert_info {
-	int64_t not_before, not_after; /* seconds since the epoch; years beyond 9999 are clamped */
-	char serial[65];               /* lower-case hex */
-	char issuer[256], subject[256];
-	size_t name_count;             /* subjectAltName: dNSName as is, iPAddress as text */
-	char *names[X509_NAMES_MAX];   /* owned */
+	int64_t not_before, not_after;  /* seconds since the epoch; years beyond 9999 are clamped */
+	char serial[65];                /* lower-case hex */
+	char issuer[256], subject[256]; /* "CN=a,O=b" (RFC 2253), cut to fit */
+	size_t name_count;              /* subjectAltName: dNSName as is, iPAddress as text */
+	char *names[X509_NAMES_MAX];    /* owned */
 	bool is_ca;
 };
 
+/* info needs no deinit after an error. */
 int cert_info_read(X509 *cert, struct cert_info *info, struct err *err);
 void cert_info_deinit(struct cert_info *info);
-bool cert_covers(X509 *cert, struct str_view host); /* RFC 6125 as X509_check_host, IP included */
+/* RFC 6125 as X509_check_host, IP included; the subject's common name is no host name. A wildcard
+ * ("*.example.com") is covered by the same wildcard only. */
+bool cert_covers(X509 *cert, struct str_view host);
 
-/* Everything that must hold before a chain is served: public key matches, every name is covered, dates
- * (not expired; not_before at most skew seconds ahead), order and signatures link by link, issuers are
- * CAs, no weak signature. The sentence names the first thing that does not hold. */
+/* Everything that must hold before a chain is served: public key matches, every name is covered,
+ * dates (not expired; not_before at most skew seconds ahead), order and signatures link by link,
+ * issuers are CAs, no weak signature. The sentence names the first thing that does not hold. */
 int chain_check(const struct cert_chain *chain, EVP_PKEY *key, const struct cert_names *names,
 		int64_t now, int64_t skew, struct err *err);
 
@@ -50,6 +54,7 @@ struct x509_sign_how {
 };
 #define X509_USAGE_SERVER 1u
 #define X509_USAGE_CLIENT 2u
+/* Subject, key and names come from the request; no other extension of it is taken over. */
 X509 *cert_sign(struct str_view csr_der, const struct x509_sign_how *how, struct err *err);
 
 /* ARI certificate identifier (RFC 9773, section 4.1) to out. */

@@ -1,0 +1,134 @@
+/* tests/unit/pki/test_csr.c - pki/csr.c */
+#include "pki_fixture.h"
+
+#include <openssl/x509v3.h>
+
+static void test_names(void **state)
+{
+	const struct str_view dns[] = {SV("example.com"), SV("*.example.com")};
+	const struct str_view ips[] = {SV("192.0.2.7"), SV("2001:db8::1")};
+	const struct cert_names names = {.dns = dns,
+					 .dns_count = 2,
+					 .ips = ips,
+					 .ip_count = 2,
+					 .common_name = SV("example.com")};
+	AUTO(auto_key) EVP_PKEY *key = fixture_key();
+	X509 *cert = fixture_cert(key, &names, (struct x509_sign_how){.issuer_key = key});
+	struct cert_info info;
+
+	(void)state;
+	assert_int_equal(cert_info_read(cert, &info, NULL), 0);
+	assert_int_equal(info.name_count, 4);
+	assert_string_equal(info.names[0], "example.com");
+	assert_string_equal(info.names[1], "*.example.com");
+	assert_string_equal(info.names[2], "192.0.2.7");
+	assert_string_equal(info.names[3], "2001:db8::1");
+	assert_string_equal(info.subject, "CN=example.com");
+	cert_info_deinit(&info);
+	X509_free(cert);
+}
+
+static void test_refuses(void **state)
+{
+	static const struct {
+		const char *name;
+		struct str_view dns, ip, common_name;
+		const char *says;
+	} cases[] = {
+		{"no name at all", SV_INIT(""), SV_INIT(""), SV_INIT(""), "at least one name"},
+		{"an empty label", SV_INIT("*."), SV_INIT(""), SV_INIT(""), "no host name"},
+		{"a wildcard inside", SV_INIT("a.*.com"), SV_INIT(""), SV_INIT(""), "no host name"},
+		{"a comma", SV_INIT("a.com,DNS:b.com"), SV_INIT(""), SV_INIT(""), "no host name"},
+		{"a NUL", SV_INIT("a.com\0.b"), SV_INIT(""), SV_INIT(""), "no host name"},
+		{"not ASCII", SV_INIT("m\xC3\xBCller.de"), SV_INIT(""), SV_INIT(""),
+		 "no host name"},
+		{"no address", SV_INIT(""), SV_INIT("300.1.1.1"), SV_INIT(""), "no IP address"},
+		{"a prefix", SV_INIT(""), SV_INIT("10.0.0.0/8"), SV_INIT(""), "no IP address"},
+		{"long common name", SV_INIT(""), SV_INIT(""),
+		 SV_INIT("12345678901234567890123456789012345678901234567890123456789012345"),
+		 "over 64"},
+	};
+	AUTO(auto_key) EVP_PKEY *key = fixture_key();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct cert_names names = {.dns = &cases[i].dns,
+						 .dns_count = cases[i].dns.len > 0,
+						 .ips = &cases[i].ip,
+						 .ip_count = cases[i].ip.len > 0,
+						 .common_name = cases[i].common_name};
+		AUTO(buf_deinit) struct buf der = {0};
+		struct err err = {0};
+
+		buf_init(&der, 65536);
+		if (csr_make(key, &names, &der, &err) == 0 ||
+		    strstr(err.msg, cases[i].says) == NULL)
+			fail_msg("%s: \"%s\"", cases[i].name, err.msg);
+		assert_int_equal(ERR_peek_error(), 0);
+	}
+}
+
+static void test_round_trip(void **state)
+{
+	static const enum key_type types[] = {KEY_ECDSA_P256, KEY_ECDSA_P384, KEY_RSA_2048,
+					      KEY_ED25519};
+	const struct str_view dns = SV("example.com");
+	const struct cert_names names = {.dns = &dns, .dns_count = 1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		AUTO(auto_key) EVP_PKEY *key = key_make(types[i], NULL);
+		AUTO(buf_deinit) struct buf der = {0}, pem = {0}, again = {0};
+		struct err err = {0};
+
+		buf_init(&der, 65536);
+		buf_init(&pem, 65536);
+		buf_init(&again, 65536);
+		assert_int_equal(csr_make(key, &names, &der, &err), 0);
+		assert_int_equal(csr_to_pem(buf_view(&der), &pem, &err), 0);
+		assert_int_equal(csr_from_pem(buf_view(&pem), &again, &err), 0);
+		assert_true(sv_eq(buf_view(&der), buf_view(&again)));
+	}
+}
+
+static void test_forged(void **state)
+{
+	const struct str_view dns = SV("example.com");
+	const struct cert_names names = {.dns = &dns, .dns_count = 1};
+	AUTO(auto_key) EVP_PKEY *key = fixture_key();
+	AUTO(buf_deinit) struct buf der = {0}, pem = {0};
+	struct err err = {0};
+	size_t at;
+
+	(void)state;
+	buf_init(&der, 65536);
+	buf_init(&pem, 65536);
+	assert_int_equal(csr_make(key, &names, &der, &err), 0);
+	at = sv_find_sv(buf_view(&der), SV("example.com"));
+	assert_int_not_equal(at, SV_NOT_FOUND);
+	der.data[der.start + at] = 'E';
+	assert_int_equal(csr_to_pem(buf_view(&der), &pem, &err), -1);
+	assert_non_null(strstr(err.msg, "not signed by its own key"));
+
+	der.data[der.start + at] = 'e';
+	buf_addc(&der, 'x');
+	assert_int_equal(csr_to_pem(buf_view(&der), &pem, &err), -1);
+	assert_non_null(strstr(err.msg, "not a certificate signing request"));
+	assert_int_equal(csr_to_pem(SV(""), &pem, &err), -1);
+	assert_int_equal(csr_from_pem(SV("nothing"), &pem, &err), -1);
+	assert_int_equal(csr_from_pem(SV(""), &pem, &err), -1);
+	assert_int_equal(buf_len(&pem), 0);
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_forged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
