@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <time.h>
 
-#define DAY_SECONDS 86400
-#define WALL_MAX    253402300799 /* 9999-12-31T23:59:59Z: what four digits can say */
+#define MINUTE_SECONDS ((int64_t)60)
+#define HOUR_SECONDS   ((int64_t)3600)
+#define DAY_SECONDS    ((int64_t)86400)
+#define YEAR_SECONDS   (365 * DAY_SECONDS) /* of ages */
+#define WALL_MAX       253402300799        /* 9999-12-31T23:59:59Z: what four digits can say */
 
 int64_t clock_mono_ms(void)
 {
@@ -95,7 +98,8 @@ static bool date_to_wall(const struct date *date, int64_t *wall)
 	days = days_to_year(date->year) + date->day - 1;
 	for (int month = 1; month < date->month; month++)
 		days += month_days(date->year, month);
-	*wall = days * DAY_SECONDS + date->hour * 3600 + date->minute * 60 + date->second;
+	*wall = days * DAY_SECONDS + date->hour * HOUR_SECONDS + date->minute * MINUTE_SECONDS +
+		date->second;
 	return true;
 }
 
@@ -169,7 +173,7 @@ static bool take_offset(struct str_view *text, int64_t *offset)
 	    !take_text(text, SV(":")) || !take_number(text, 2, &minutes) || hours > 23 ||
 	    minutes > 59)
 		return false;
-	*offset = (east ? 1 : -1) * (hours * 3600 + minutes * 60);
+	*offset = (east ? 1 : -1) * (hours * HOUR_SECONDS + minutes * MINUTE_SECONDS);
 	return true;
 }
 
@@ -271,13 +275,13 @@ void clock_age(int64_t seconds, char out[CLOCK_TEXT_SIZE])
 	} rows[] = {
 		{120, 1, 0, 's', 0},
 		{600, 60, 1, 'm', 's'},
-		{3 * 3600, 60, 0, 'm', 0},
-		{8 * 3600, 3600, 60, 'h', 'm'},
-		{48 * 3600, 3600, 0, 'h', 0},
+		{3 * HOUR_SECONDS, 60, 0, 'm', 0},
+		{8 * HOUR_SECONDS, 3600, 60, 'h', 'm'},
+		{48 * HOUR_SECONDS, 3600, 0, 'h', 0},
 		{8 * DAY_SECONDS, DAY_SECONDS, 3600, 'd', 'h'},
-		{2LL * 365 * DAY_SECONDS, DAY_SECONDS, 0, 'd', 0},
-		{8LL * 365 * DAY_SECONDS, 365 * DAY_SECONDS, DAY_SECONDS, 'y', 'd'},
-		{WALL_MAX, 365 * DAY_SECONDS, 0, 'y', 0},
+		{2 * YEAR_SECONDS, DAY_SECONDS, 0, 'd', 0},
+		{8 * YEAR_SECONDS, YEAR_SECONDS, DAY_SECONDS, 'y', 'd'},
+		{WALL_MAX, YEAR_SECONDS, 0, 'y', 0},
 	};
 	size_t i = 0;
 	int64_t rest;

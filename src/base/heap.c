@@ -57,6 +57,7 @@ void heap_insert(struct heap *heap, struct heap_node *node)
 	assert(node->index == 0);
 	if (heap->count == heap->size) {
 		heap->size = heap->size == 0 ? 16 : heap->size * 2;
+		/* a table of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
 		heap->nodes = xrealloc(heap->nodes, heap->size * sizeof(*heap->nodes));
 	}
 	rise(heap, node, heap->count++);

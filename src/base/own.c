@@ -68,7 +68,7 @@ void auto_free(void *ptr)
 	free(held);
 }
 
-void auto_close(int *fd)
+void auto_close(const int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);

@@ -26,7 +26,7 @@ void *xrealloc(void *ptr, size_t size);
 char *xstrdup(const char *text);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-void auto_free(void *ptr); /* AUTO(auto_free) char *text */
-void auto_close(int *fd);  /* AUTO(auto_close) int fd = -1; closes when >= 0 */
+void auto_free(void *ptr);      /* AUTO(auto_free) char *text */
+void auto_close(const int *fd); /* AUTO(auto_close) int fd = -1; closes when >= 0 */
 
 #endif

@@ -20,7 +20,7 @@
 #define DEADLINE_MS     5000
 #define FAILURE_TTL_MS  5000
 #define TTL_MIN_MS      1000
-#define TTL_MAX_MS      (24 * 3600 * 1000)
+#define TTL_MAX_MS      ((int64_t)24 * 3600 * 1000)
 #define UNDER_WAY_MAX   64 /* two datagrams each: what a socket's buffer surely takes */
 #define FAMILY_ADDR_MAX (DNS_ADDRS_MAX / 2)
 #define DNS_PORT        53
@@ -554,10 +554,14 @@ static void set_name(struct dns_query *query, struct str_view name)
 	if (sv_ends(name, SV(".")))
 		name.len--;
 	name = sv_head(name, sizeof(query->name) - 1);
-	for (size_t i = 0; i < name.len; i++)
-		query->name[i] = ascii_lower(name.data[i] == '\0' ? ' ' : name.data[i]);
+	for (size_t i = 0; i < name.len; i++) {
+		query->name[i] = ascii_lower(name.data[i]);
+		if (query->name[i] == '\0')
+			query->name[i] = ' '; /* no name has one: not to be cut there */
+	}
 }
 
+/* a callback and its argument count as two: NOLINTNEXTLINE(readability-function-size) */
 struct dns_query *dns_lookup(struct dns *dns, struct str_view name, uint16_t port, bool fresh,
 			     void (*done)(void *arg, const struct dns_answer *answer), void *arg)
 {

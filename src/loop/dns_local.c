@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FILE_MAX      (1024 * 1024)
-#define LITERAL_TTL   (24 * 3600 * 1000)
-#define HOSTS_TTL     (30 * 1000) /* the file may be edited at any time */
-#define NAME_MAX_SIZE 253         /* RFC 1035, section 3.1, as text */
+#define FILE_MAX      ((size_t)1024 * 1024)
+#define LITERAL_TTL   ((int64_t)24 * 3600 * 1000)
+#define HOSTS_TTL     ((int64_t)30 * 1000) /* the file may be edited at any time */
+#define NAME_MAX_SIZE 253                  /* RFC 1035, section 3.1, as text */
 
 bool dns_file_changed(struct dns_file *file)
 {
@@ -29,20 +29,18 @@ bool dns_file_changed(struct dns_file *file)
 void dns_file_read(struct dns_file *file)
 {
 	AUTO(auto_close) int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t size = file->seen.st_size < 0 ? 0 : (size_t)file->seen.st_size;
 	ssize_t count = 1;
 
 	free(file->text);
 	file->text = NULL;
 	file->len = 0;
-	if (fd < 0 || file->seen.st_size <= 0)
+	if (fd < 0 || size == 0)
 		return;
-	file->text = xmalloc(FILE_MAX < file->seen.st_size ? FILE_MAX : (size_t)file->seen.st_size);
-	while (count > 0 && file->len < (size_t)file->seen.st_size && file->len < FILE_MAX) {
-		size_t room =
-			(FILE_MAX < file->seen.st_size ? FILE_MAX : (size_t)file->seen.st_size) -
-			file->len;
-
-		count = read(fd, file->text + file->len, room);
+	size = size < FILE_MAX ? size : FILE_MAX;
+	file->text = xmalloc(size);
+	while (count > 0 && file->len < size) {
+		count = read(fd, file->text + file->len, size - file->len);
 		file->len += count > 0 ? (size_t)count : 0;
 	}
 }

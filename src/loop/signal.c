@@ -29,6 +29,7 @@ static void read_signal(struct loop_fd *self, unsigned events)
 		signals->caught(signals->arg, (int)info.ssi_signo);
 }
 
+/* a callback and its argument count as two: NOLINTNEXTLINE(readability-function-size) */
 struct signals *signals_new(struct loop *loop, const int *numbers, size_t count,
 			    void (*caught)(void *arg, int number), void *arg, struct err *err)
 {

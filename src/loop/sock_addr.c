@@ -64,8 +64,10 @@ bool sock_addr_parse(struct sock_addr *addr, struct str_view text, uint16_t defa
 		    (behind.len > 0 &&
 		     (behind.data[0] != ':' || !parse_port(sv_skip(behind, 1), &port))))
 			return false;
-		return sock_addr_ip(addr, sv_skip(sv_head(text, end), 1), port) &&
-		       addr->u.any.sa_family == AF_INET6;
+		if (sock_addr_ip(addr, sv_skip(sv_head(text, end), 1), port) &&
+		    addr->u.any.sa_family != AF_INET6)
+			addr->len = 0; /* brackets are for IPv6 */
+		return addr->len != 0;
 	}
 	if (colon != SV_NOT_FOUND && colon == last) { /* two colons: IPv6 without port */
 		if (!parse_port(sv_skip(text, colon + 1), &port))
