@@ -39,23 +39,30 @@ struct acme_client *acme_client_new(struct loop *loop, struct fetcher *fetcher,
 void acme_client_free(struct acme_client *client); /* calls under way end without their callbacks */
 const char *acme_client_kid(const struct acme_client *client); /* NULL until known */
 
-/* ---- what every step answers ----
- *
- * ACME_OK: the CA did it. body, location, text as said at each call; retry_after_ms when the CA
- * asked to be polled no sooner. ACME_RETRY_LATER: transient, and the tries here are used up (or the
- * CA asked to wait for longer than is waited in place). Attempt back-off, but at least
- * retry_after_ms. problem.type "rateLimited": until that time newOrder calls of this client are
- * answered here without asking the CA. ACME_REFUSED: a problem document of the CA that the same
- * request will meet again. problem.type tells: "unauthorized" (account deactivated),
- * "externalAccountRequired", "userActionRequired" (text has the terms' URL), "rejectedIdentifier",
- * "badCSR", "unsupportedContact", "alreadyReplaced", … ACME_GONE: the CA does not know the order,
- * authorization or certificate any more (404, 410): order anew. With problem.type
- * "accountDoesNotExist" it is the account (its orders are gone as well): the client has forgotten
- * its kid and looked the key up in vain; acme_account makes the account again. ACME_BROKEN: nothing
- * to retry soon: TLS verification failed (failure == FETCH_TLS), the directory lacks a member or
- * lists refused URLs, or a URL is on another origin. Ask again after retry_after_ms (a minute).
- */
-enum acme_outcome { ACME_OK, ACME_RETRY_LATER, ACME_REFUSED, ACME_GONE, ACME_BROKEN };
+/* ---- what every step answers ---- */
+enum acme_outcome {
+	/* The CA did it: body, location, text as said at each call. retry_after_ms: the CA asks not
+	 * to be polled sooner. */
+	ACME_OK,
+	/* Transient, and the tries here are used up, or the CA asked to wait for longer than is
+	 * waited in place (30 s). Attempt back-off, but at least retry_after_ms. type
+	 * "rateLimited": newOrder calls of this client are answered here, without asking, until
+	 * that time. */
+	ACME_RETRY_LATER,
+	/* A problem that the same request will meet again; type tells: "unauthorized" (the account
+	 * is deactivated), "externalAccountRequired", "userActionRequired" (text has the URL of the
+	 * terms), "rejectedIdentifier", "badCSR", "unsupportedContact", "alreadyReplaced",
+	 * "invalidProfile", ... */
+	ACME_REFUSED,
+	/* The CA does not know the order, authorization or certificate any more (404, 410): order
+	 * anew. type "accountDoesNotExist": it is the account, and its orders with it; the key was
+	 * looked up in vain and the kid is forgotten: acme_account makes the account again. */
+	ACME_GONE,
+	/* Not worth another try before retry_after_ms (a minute at least): TLS verification failed
+	 * (failure is FETCH_TLS), the directory lacks a member or lists refused URLs, its own URL
+	 * is wrong, or the URL asked for is on another origin (nothing was sent). */
+	ACME_BROKEN
+};
 
 struct acme_result {
 	enum acme_outcome outcome;

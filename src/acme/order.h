@@ -48,6 +48,8 @@ int acme_order_read(const json_t *body, struct acme_order *order, struct err *er
 bool acme_order_names_equal(const json_t *body, const struct str_view *dns, size_t dns_count,
 			    const struct str_view *ips, size_t ip_count);
 
+bool acme_order_same_names(const json_t *body, const json_t *other); /* of two order objects */
+
 enum authz_status {
 	AUTHZ_PENDING,
 	AUTHZ_VALID,

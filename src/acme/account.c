@@ -1,0 +1,152 @@
+/* Accounts (RFC 8555, sections 7.3 and 7.3.4). */
+#include "acme/call.h"
+
+#include "base/enc.h"
+#include "base/own.h"
+#include "codec/json.h"
+#include "pki/jws.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+struct account_call {
+	char *email, *eab_kid, *eab_alg;
+	char *eab_key; /* secret: never in a message, cleared before it is freed */
+	size_t eab_key_len;
+};
+
+static void account_free(void *own)
+{
+	struct account_call *account = own;
+
+	OPENSSL_cleanse(account->eab_key, account->eab_key_len);
+	free(account->eab_key);
+	free(account->email);
+	free(account->eab_kid);
+	free(account->eab_alg);
+	free(account);
+}
+
+/* The account's public key, signed with the key that the CA gave out of band. */
+static json_t *external_binding(const struct acme_call *call, struct err *err)
+{
+	const struct account_call *account = call->own;
+	const char *url = call->client->directory.urls[ACME_NEW_ACCOUNT];
+	AUTO(auto_json) json_t *header = json_object();
+	AUTO(auto_free) char *header_text = NULL;
+	AUTO(buf_deinit) struct buf jwk, jws;
+	struct str_view alg = sv_from(account->eab_alg);
+
+	buf_init(&jwk, 8192);
+	buf_init(&jws, 65536);
+	json_object_set_new(header, "alg", json_sv(alg));
+	json_object_set_new(header, "kid", json_sv(sv_from(account->eab_kid)));
+	json_object_set_new(header, "url", json_sv(sv_from(url)));
+	header_text = json_text(header);
+	if (jwk_public(call->client->key, &jwk, err) != 0 ||
+	    jws_sign_hmac(alg, sv_new(account->eab_key, account->eab_key_len), sv_from(header_text),
+			  buf_view(&jwk), &jws, err) != 0)
+		return NULL;
+	return json_parse(buf_view(&jws), err);
+}
+
+static int account_payload(const struct acme_call *call, char **payload, struct err *err)
+{
+	const struct account_call *account = call->own;
+	AUTO(auto_json) json_t *body = json_object();
+	json_t *binding;
+
+	json_object_set_new(body, "termsOfServiceAgreed", json_true());
+	if (account->email[0] != '\0') {
+		json_t *contact = json_array();
+
+		json_array_append_new(contact, json_fmt("mailto:%s", account->email));
+		json_object_set_new(body, "contact", contact);
+	}
+	if (account->eab_kid != NULL) {
+		binding = external_binding(call, err);
+		if (binding == NULL)
+			return -1;
+		json_object_set_new(body, "externalAccountBinding", binding);
+	}
+	*payload = json_text(body);
+	return 0;
+}
+
+/* Without the binding that the CA wants, an account can be found but not made. */
+static int account_prepare(struct acme_call *call, struct acme_result *result)
+{
+	const struct account_call *account = call->own;
+	struct err err = {0};
+
+	if (account->eab_kid == NULL && directory_needs_eab(&call->client->directory)) {
+		call->request.payload = xstrdup("{\"onlyReturnExisting\":true}");
+		return 0;
+	}
+	if (account_payload(call, &call->request.payload, &err) == 0)
+		return 0;
+	result->outcome = ACME_BROKEN;
+	snprintf(result->problem.text, sizeof(result->problem.text), "%.800s", err.msg);
+	return -1;
+}
+
+static void account_good(struct acme_call *call)
+{
+	struct str_view status = json_sv_at(call->body, "status");
+
+	if (call->location == NULL) {
+		call_bad_answer(call,
+				"the answer has no Location, so the account's URL is unknown");
+		return;
+	}
+	if (status.len > 0 && !sv_eq(status, SV("valid"))) {
+		call_end(call, ACME_REFUSED, "the account is %.*s at the CA",
+			 SV_ARG(sv_head(status, 40)));
+		return;
+	}
+	client_set_kid(call->client, call->location);
+	call_ok(call);
+}
+
+static bool account_failed(struct acme_call *call)
+{
+	struct acme_problem *problem = &call->result.problem;
+	const struct account_call *account = call->own;
+
+	if (call->result.outcome != ACME_REFUSED)
+		return false;
+	if (problem->type[0] == '\0') { /* our words about the account's status */
+		memcpy(problem->type, "unauthorized", sizeof("unauthorized"));
+	} else if (strcmp(problem->type, "accountDoesNotExist") == 0 && account->eab_kid == NULL &&
+		   directory_needs_eab(&call->client->directory)) {
+		*problem = (struct acme_problem){
+			.type = "externalAccountRequired",
+			.text = "the CA makes accounts only with an external account binding: give "
+				"its key ID and key in spec.acme.externalAccountBinding",
+		};
+	}
+	return false;
+}
+
+static const struct call_kind account_kind = {
+	.prepare = account_prepare, .failed = account_failed, .free_own = account_free};
+
+struct acme_call *acme_account(struct acme_client *client, struct str_view email,
+			       const struct acme_eab *eab, acme_done_fn *done, void *arg)
+{
+	struct acme_call *call = call_new(client, &account_kind, done, arg);
+	struct account_call *account = xcalloc(1, sizeof(*account));
+	struct call_request request = {
+		.step = "newAccount", .resource = ACME_NEW_ACCOUNT, .jwk = true};
+
+	account->email = sv_dup(email);
+	if (eab != NULL) {
+		account->eab_kid = sv_dup(eab->kid);
+		account->eab_alg = sv_dup(eab->alg);
+		account->eab_key = sv_dup(eab->mac_key);
+		account->eab_key_len = eab->mac_key.len;
+	}
+	call->own = account;
+	call_send(call, &request, account_good);
+	return call;
+}

@@ -1,0 +1,779 @@
+#include "acme/fetch.h"
+
+#include "acme/fetch_tls.h"
+#include "acme/url.h"
+#include "acme/words.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "config.h"
+
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONNECT_MS        10000
+#define TOTAL_MS          60000
+#define LOW_SPEED_BYTES   10 /* a second, over LOW_SPEED_SECONDS */
+#define LOW_SPEED_SECONDS 30
+#define REDIRECTS_MAX     5
+#define HEADERS_MAX       (128u << 10)
+#define FIELD_MAX         (16u << 10)
+#define HOST_CONNECTIONS  4L  /* at once; one is enough while requests follow each other */
+#define ALL_CONNECTIONS   64L /* at once */
+#define KEPT_CONNECTIONS  16L /* idle */
+#define DNS_CACHE_SECONDS                                                      \
+	120L /* longer than any request, so that curl never resolves by itself \
+	      */
+
+enum field {
+	FIELD_NONCE,
+	FIELD_LOCATION,
+	FIELD_RETRY,
+	FIELD_TYPE,
+	FIELD_DATE,
+	FIELD_LINK,
+	FIELD_COUNT
+};
+
+static const struct str_view field_names[FIELD_COUNT] = {
+	[FIELD_NONCE] = SV_INIT("replay-nonce"), [FIELD_LOCATION] = SV_INIT("location"),
+	[FIELD_RETRY] = SV_INIT("retry-after"),  [FIELD_TYPE] = SV_INIT("content-type"),
+	[FIELD_DATE] = SV_INIT("date"),          [FIELD_LINK] = SV_INIT("link"),
+};
+
+struct fetcher {
+	struct loop *loop; /* borrowed */
+	struct dns *dns;   /* borrowed */
+	CURLM *multi;
+	struct timer timer;      /* curl's own */
+	struct list running;     /* of struct fetch: resolving or in curl's hands */
+	struct list finished;    /* of struct fetch: wait for report */
+	struct task report;      /* calls their callbacks */
+	char *ca_file, *ca_path; /* SSL_CERT_FILE, SSL_CERT_DIR; NULL: curl's default file */
+	bool (*may_dial)(const void *rules, const struct sock_addr *addr);
+	const void *rules;
+};
+
+struct fetch { /* owned by its fetcher until the callback has run */
+	struct list link;
+	struct fetcher *fetcher;
+	fetch_done_fn *done;
+	void *arg;
+
+	char *method, *url, *content_type, *ca_bundle, *body;
+	size_t body_len, body_max;
+	struct fetch_request flags; /* the pointers in it are not used */
+	struct sock_addr pin;       /* len 0: none */
+	char pin_host[URL_HOST_MAX + 1];
+	uint16_t pin_port; /* of the first URL: there the pin's own port is used */
+
+	struct url target;
+	unsigned hops;
+	int64_t deadline;
+	struct timer timer;
+	struct dns_query *query;
+
+	CURL *easy;
+	struct curl_slist *headers, *resolve, *connect_to;
+	struct fetch_tls tls;
+	char curl_error[CURL_ERROR_SIZE];
+	unsigned sends; /* of this hop; curl repeats by itself when a kept connection has died */
+
+	struct buf received;
+	size_t header_bytes;
+	bool too_big;
+	char *fields[FIELD_COUNT];
+	struct fetch_answer answer;
+};
+
+struct watched { /* a socket of curl's */
+	struct loop_fd watch;
+	struct fetcher *fetcher;
+};
+
+static void fetch_begin_hop(struct fetch *fetch);
+
+/* ---- one request: its end ---- */
+
+static void release_easy(struct fetch *fetch)
+{
+	if (fetch->easy != NULL) {
+		curl_multi_remove_handle(fetch->fetcher->multi, fetch->easy);
+		curl_easy_cleanup(fetch->easy);
+		fetch->easy = NULL;
+	}
+	curl_slist_free_all(TAKE(fetch->headers));
+	curl_slist_free_all(TAKE(fetch->resolve));
+	curl_slist_free_all(TAKE(fetch->connect_to));
+}
+
+static void release_work(struct fetch *fetch)
+{
+	if (fetch->query != NULL)
+		dns_cancel(TAKE(fetch->query));
+	timer_stop(fetch->fetcher->loop, &fetch->timer);
+	release_easy(fetch);
+}
+
+static void fetch_free(struct fetch *fetch)
+{
+	release_work(fetch);
+	list_remove(&fetch->link);
+	for (int i = 0; i < FIELD_COUNT; i++)
+		free(fetch->fields[i]);
+	buf_deinit(&fetch->received);
+	free(fetch->method);
+	free(fetch->url);
+	free(fetch->content_type);
+	free(fetch->ca_bundle);
+	free(fetch->body);
+	free(fetch);
+}
+
+static void fetch_end(struct fetch *fetch, enum fetch_failure failure, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void fetch_end(struct fetch *fetch, enum fetch_failure failure, const char *fmt, ...)
+{
+	struct fetcher *fetcher = fetch->fetcher;
+	char why[sizeof(fetch->answer.why)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	fetch->answer.why[0] = '\0';
+	words_add(fetch->answer.why, sizeof(fetch->answer.why), sv_from(why));
+	fetch->answer.failure = failure;
+	release_work(fetch);
+	list_remove(&fetch->link);
+	list_append(&fetcher->finished, &fetch->link);
+	task_defer(fetcher->loop, &fetcher->report);
+}
+
+static void report_finished(struct task *task)
+{
+	struct fetcher *fetcher = CONTAINER_OF(task, struct fetcher, report);
+
+	while (!list_empty(&fetcher->finished)) {
+		struct fetch *fetch = LIST_ENTRY(fetcher->finished.next, struct fetch, link);
+		struct fetch_answer *answer = &fetch->answer;
+
+		list_remove(&fetch->link);
+		answer->body = buf_view(&fetch->received);
+		answer->replay_nonce = sv_from(fetch->fields[FIELD_NONCE]);
+		answer->location = sv_from(fetch->fields[FIELD_LOCATION]);
+		answer->retry_after = sv_from(fetch->fields[FIELD_RETRY]);
+		answer->content_type = sv_from(fetch->fields[FIELD_TYPE]);
+		answer->date = sv_from(fetch->fields[FIELD_DATE]);
+		answer->links = sv_from(fetch->fields[FIELD_LINK]);
+		answer->final_url = fetch->url;
+		fetch->done(fetch->arg, answer);
+		fetch_free(fetch);
+	}
+}
+
+void fetch_cancel(struct fetch *fetch)
+{
+	fetch_free(fetch);
+}
+
+static void on_fetch_timer(struct timer *timer)
+{
+	struct fetch *fetch = CONTAINER_OF(timer, struct fetch, timer);
+
+	if (fetch->query != NULL)
+		fetch_end(fetch, FETCH_DNS, "%s: the name servers did not answer in time",
+			  fetch->target.host);
+	else
+		fetch_end(fetch, FETCH_TIMEOUT, "%s: no whole answer within %lld s",
+			  fetch->target.host, (long long)(fetch->flags.timeout_ms / 1000));
+}
+
+/* ---- one request: what curl hands in ---- */
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct fetch *fetch = arg;
+
+	if (buf_add(&fetch->received, sv_new(bytes, size * count)))
+		return size * count;
+	fetch->too_big = true;
+	return 0;
+}
+
+static void keep_field(struct fetch *fetch, enum field field, struct str_view value)
+{
+	char *old = fetch->fields[field];
+
+	if (value.len > FIELD_MAX)
+		return;
+	if (field == FIELD_LINK && old != NULL) {
+		if (strlen(old) + value.len > FIELD_MAX)
+			return;
+		fetch->fields[field] = xasprintf("%s, %.*s", old, SV_ARG(value));
+	} else {
+		fetch->fields[field] = sv_dup(value);
+	}
+	free(old);
+}
+
+static void forget_fields(struct fetch *fetch)
+{
+	for (int i = 0; i < FIELD_COUNT; i++)
+		free(TAKE(fetch->fields[i]));
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct fetch *fetch = arg;
+	struct str_view line = sv_new(bytes, size * count);
+	size_t colon = sv_find(line, ':');
+
+	fetch->header_bytes += line.len;
+	if (fetch->header_bytes > HEADERS_MAX) {
+		fetch->too_big = true;
+		return 0;
+	}
+	if (sv_starts(line, SV("HTTP/")))
+		forget_fields(fetch); /* those of a 1xx answer do not count */
+	while (line.len > 0 && (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == '\r'))
+		line.len--;
+	for (int i = 0; i < FIELD_COUNT && colon != SV_NOT_FOUND; i++) {
+		if (sv_eq_nocase(sv_head(line, colon), field_names[i]))
+			keep_field(fetch, (enum field)i, sv_trim(sv_skip(line, colon + 1)));
+	}
+	return size * count;
+}
+
+/* Before each sending. A signed request goes out once: the CA may have seen its nonce. */
+static int on_send(void *arg, char *peer, char *local, int peer_port, int local_port)
+{
+	struct fetch *fetch = arg;
+
+	(void)peer, (void)local, (void)peer_port, (void)local_port;
+	fetch->answer.sent = true;
+	fetch->sends++;
+	return fetch->sends > 1 && fetch->body != NULL ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* ---- one request: into curl's hands ---- */
+
+static void set_trust(struct fetch *fetch)
+{
+	CURL *easy = fetch->easy;
+	const struct fetcher *fetcher = fetch->fetcher;
+	struct curl_blob blob = {.data = fetch->ca_bundle, .flags = CURL_BLOB_COPY};
+
+	/* Only a trust store read from one file is cached by curl; the folder would add the
+	 * system's. */
+	curl_easy_setopt(easy, CURLOPT_CAPATH, fetch->ca_bundle == NULL ? fetcher->ca_path : NULL);
+	if (fetch->ca_bundle != NULL) {
+		blob.len = strlen(fetch->ca_bundle);
+		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+	} else if (fetcher->ca_file != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, fetcher->ca_file);
+	}
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, fetch->flags.skip_tls_verify ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, fetch->flags.skip_tls_verify ? 0L : 2L);
+	if (!fetch->flags.skip_tls_verify)
+		fetch_tls_watch(easy, &fetch->tls);
+}
+
+static void set_callbacks(struct fetch *fetch)
+{
+	CURL *easy = fetch->easy;
+
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->curl_error);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
+}
+
+static void set_limits(struct fetch *fetch)
+{
+	CURL *easy = fetch->easy;
+
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* its name would be resolved by curl */
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS);
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_SECONDS);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, fetch->flags.close_connection ? 1L : 0L);
+}
+
+static void add_header(struct fetch *fetch, const char *line)
+{
+	struct curl_slist *list = curl_slist_append(fetch->headers, line);
+
+	if (list != NULL)
+		fetch->headers = list;
+}
+
+static void set_request(struct fetch *fetch)
+{
+	CURL *easy = fetch->easy;
+
+	curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+	add_header(fetch, "Accept-Language: en");
+	add_header(fetch, "Expect:");
+	if (fetch->content_type != NULL) {
+		AUTO(auto_free) char *line = xasprintf("Content-Type: %s", fetch->content_type);
+
+		add_header(fetch, line);
+	}
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+	if (strcmp(fetch->method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	} else if (fetch->body != NULL) {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)fetch->body_len);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, fetch->body);
+	}
+}
+
+static void fetch_connect(struct fetch *fetch)
+{
+	struct fetcher *fetcher = fetch->fetcher;
+
+	fetch->easy = curl_easy_init();
+	if (fetch->easy == NULL) {
+		fetch_end(fetch, FETCH_BROKEN, "out of memory");
+		return;
+	}
+	set_callbacks(fetch);
+	set_limits(fetch);
+	set_trust(fetch);
+	set_request(fetch);
+	curl_easy_setopt(fetch->easy, CURLOPT_RESOLVE, fetch->resolve);
+	curl_easy_setopt(fetch->easy, CURLOPT_CONNECT_TO, fetch->connect_to);
+	timer_set(fetcher->loop, &fetch->timer, fetch->deadline);
+	if (curl_multi_add_handle(fetcher->multi, fetch->easy) != CURLM_OK)
+		fetch_end(fetch, FETCH_BROKEN, "%s: the request could not be started",
+			  fetch->target.host);
+}
+
+/* ---- one request: where it may go ---- */
+
+static bool address_allowed(const struct fetch *fetch, const struct sock_addr *addr)
+{
+	const struct fetcher *fetcher = fetch->fetcher;
+
+	if (sock_addr_link_local(addr) || (fetch->flags.no_loopback && sock_addr_loopback(addr)))
+		return false;
+	return fetcher->may_dial == NULL || fetcher->may_dial(fetcher->rules, addr);
+}
+
+static void end_denied(struct fetch *fetch)
+{
+	fetch_end(fetch, FETCH_DENIED, "%s leads to an address that must not be asked",
+		  fetch->target.host);
+}
+
+/* "[::1]" or "127.0.0.1", as curl writes addresses. */
+static void curl_address(const struct sock_addr *addr, char out[SOCK_ADDR_TEXT + 2])
+{
+	char text[SOCK_ADDR_TEXT];
+
+	sock_addr_ip_text(addr, text);
+	snprintf(out, SOCK_ADDR_TEXT + 2, addr->u.any.sa_family == AF_INET6 ? "[%s]" : "%s", text);
+}
+
+static void connect_to_addresses(struct fetch *fetch, const struct dns_answer *answer)
+{
+	struct buf entry;
+	size_t allowed = 0;
+
+	buf_init(&entry, 8192);
+	/* "+": forgotten after DNS_CACHE_SECONDS, so that the cache does not grow. */
+	buf_addf(&entry, "+%s:%u:", fetch->target.host, fetch->target.port);
+	for (size_t i = 0; i < answer->count; i++) {
+		char text[SOCK_ADDR_TEXT + 2];
+
+		if (!address_allowed(fetch, &answer->addrs[i]))
+			continue;
+		curl_address(&answer->addrs[i], text);
+		buf_addf(&entry, allowed == 0 ? "%s" : ",%s", text);
+		allowed++;
+	}
+	fetch->resolve = curl_slist_append(NULL, buf_cstr(&entry));
+	buf_deinit(&entry);
+	if (allowed == 0)
+		end_denied(fetch);
+	else
+		fetch_connect(fetch);
+}
+
+static void on_resolved(void *arg, const struct dns_answer *answer)
+{
+	struct fetch *fetch = arg;
+
+	fetch->query = NULL;
+	if (answer->status != DNS_OK || answer->count == 0)
+		fetch_end(fetch, FETCH_DNS, "%s does not resolve: %s", fetch->target.host,
+			  dns_status_text(answer->status));
+	else
+		connect_to_addresses(fetch, answer);
+}
+
+static bool use_pin(struct fetch *fetch, struct sock_addr *addr)
+{
+	char text[SOCK_ADDR_TEXT + 2], entry[SOCK_ADDR_TEXT + 16];
+	uint16_t port = fetch->target.port;
+
+	if (fetch->pin.len == 0 || strcmp(fetch->pin_host, fetch->target.host) != 0)
+		return false;
+	if (port == fetch->pin_port)
+		port = sock_addr_port(&fetch->pin);
+	*addr = fetch->pin;
+	curl_address(&fetch->pin, text);
+	snprintf(entry, sizeof(entry), "::%s:%u", text, port);
+	fetch->connect_to = curl_slist_append(NULL, entry);
+	return true;
+}
+
+static void fetch_begin_hop(struct fetch *fetch)
+{
+	struct fetcher *fetcher = fetch->fetcher;
+	struct sock_addr addr;
+	struct err err;
+
+	fetch->sends = 0;
+	fetch->answer.sent = false;
+	fetch->header_bytes = 0;
+	buf_reset(&fetch->received);
+	forget_fields(fetch);
+	if (url_read(sv_from(fetch->url), &fetch->target, &err) != 0) {
+		fetch_end(fetch, FETCH_DENIED, "%s", err.msg);
+		return;
+	}
+	if (fetch->hops == 0) {
+		memcpy(fetch->pin_host, fetch->target.host, sizeof(fetch->pin_host));
+		fetch->pin_port = fetch->target.port;
+	}
+	if (use_pin(fetch, &addr) || url_address(&fetch->target, &addr)) {
+		if (address_allowed(fetch, &addr))
+			fetch_connect(fetch);
+		else
+			end_denied(fetch);
+		return;
+	}
+	int64_t limit = loop_now(fetcher->loop) + CONNECT_MS;
+
+	timer_set(fetcher->loop, &fetch->timer, limit < fetch->deadline ? limit : fetch->deadline);
+	fetch->query = dns_lookup(fetcher->dns, sv_from(fetch->target.host), fetch->target.port,
+				  false, on_resolved, fetch);
+}
+
+/* ---- one request: what curl says at its end ---- */
+
+static bool is_redirect(const struct fetch *fetch)
+{
+	long status = fetch->answer.status;
+
+	return fetch->flags.follow_redirects && fetch->body == NULL &&
+	       fetch->fields[FIELD_LOCATION] != NULL &&
+	       (status == 301 || status == 302 || status == 303 || status == 307 || status == 308);
+}
+
+static void follow(struct fetch *fetch)
+{
+	AUTO(auto_free)
+	char *next = url_resolve(fetch->url, sv_from(fetch->fields[FIELD_LOCATION]));
+	struct url target;
+
+	if (next == NULL || url_read(sv_from(next), &target, NULL) != 0) {
+		fetch_end(fetch, FETCH_BROKEN, "%s redirects to something that is no URL",
+			  fetch->target.host);
+		return;
+	}
+	if (fetch->target.https && !target.https) {
+		fetch_end(fetch, FETCH_DENIED,
+			  "redirected from https to %.150s, which is not followed", next);
+		return;
+	}
+	if (fetch->hops++ >= REDIRECTS_MAX) {
+		fetch_end(fetch, FETCH_BROKEN, "more than %d redirects, the last to %.150s",
+			  REDIRECTS_MAX, next);
+		return;
+	}
+	free(fetch->url);
+	fetch->url = TAKE(next);
+	release_easy(fetch);
+	fetch_begin_hop(fetch);
+}
+
+static enum fetch_failure failure_of(const struct fetch *fetch, CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return FETCH_DNS;
+	case CURLE_COULDNT_CONNECT:
+		return FETCH_CONNECT;
+	case CURLE_SSL_CONNECT_ERROR:
+		/* curl's words for a connection that ended during the handshake without an alert */
+		return sv_starts(sv_from(fetch->curl_error), SV("OpenSSL SSL_connect:"))
+			       ? FETCH_CONNECT
+			       : FETCH_TLS;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return FETCH_TLS;
+	case CURLE_OPERATION_TIMEDOUT:
+		return FETCH_TIMEOUT;
+	case CURLE_WRITE_ERROR:
+		return fetch->too_big ? FETCH_TOO_BIG : FETCH_BROKEN;
+	default:
+		return FETCH_BROKEN;
+	}
+}
+
+static void end_failed(struct fetch *fetch, CURLcode code)
+{
+	enum fetch_failure failure = failure_of(fetch, code);
+	const char *host = fetch->target.host;
+	const char *why =
+		fetch->curl_error[0] != '\0' ? fetch->curl_error : curl_easy_strerror(code);
+
+	if (code == CURLE_ABORTED_BY_CALLBACK) {
+		fetch->answer.reused = true;
+		fetch_end(fetch, failure, "%s closed the kept connection under the request", host);
+	} else if (failure == FETCH_TOO_BIG) {
+		fetch_end(fetch, failure, "%s: the answer is over the limit of %zu KiB", host,
+			  fetch->body_max >> 10);
+	} else if (failure == FETCH_TLS && fetch->tls.certificate[0] != '\0') {
+		fetch_end(fetch, failure, "%s: %s; %s", host, why, fetch->tls.certificate);
+	} else {
+		fetch_end(fetch, failure, "%s: %s", host, why);
+	}
+}
+
+static void fetch_completed(struct fetch *fetch, CURLcode code)
+{
+	long connects = 0;
+
+	curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &fetch->answer.status);
+	curl_easy_getinfo(fetch->easy, CURLINFO_NUM_CONNECTS, &connects);
+	fetch->answer.reused = connects == 0;
+	if (code != CURLE_OK) {
+		fetch->answer.status = 0;
+		end_failed(fetch, code);
+	} else if (is_redirect(fetch)) {
+		follow(fetch);
+	} else {
+		fetch_end(fetch, FETCH_FINE, "%s", "");
+	}
+}
+
+/* ---- curl_multi on the loop ---- */
+
+static void collect(struct fetcher *fetcher)
+{
+	CURLMsg *msg;
+	int left;
+
+	while ((msg = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
+		struct fetch *fetch = NULL;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+
+		CURLcode code = msg->data.result;
+
+		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
+		fetch_completed(fetch, code);
+	}
+}
+
+static void act(struct fetcher *fetcher, curl_socket_t fd, int events)
+{
+	int running;
+
+	curl_multi_socket_action(fetcher->multi, fd, events, &running);
+	collect(fetcher);
+}
+
+static void on_ready(struct loop_fd *self, unsigned events)
+{
+	struct watched *watched = CONTAINER_OF(self, struct watched, watch);
+	int flags = 0;
+
+	if (events & LOOP_READ)
+		flags |= CURL_CSELECT_IN;
+	if (events & LOOP_WRITE)
+		flags |= CURL_CSELECT_OUT;
+	if (events & LOOP_GONE)
+		flags |= CURL_CSELECT_ERR;
+	act(watched->fetcher, self->fd, flags);
+}
+
+static void on_curl_timer(struct timer *timer)
+{
+	act(CONTAINER_OF(timer, struct fetcher, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer_wanted(CURLM *multi, long delay_ms, void *arg)
+{
+	struct fetcher *fetcher = arg;
+
+	(void)multi;
+	if (delay_ms < 0)
+		timer_stop(fetcher->loop, &fetcher->timer);
+	else
+		timer_in(fetcher->loop, &fetcher->timer, delay_ms);
+	return 0;
+}
+
+static int watch_socket(struct fetcher *fetcher, curl_socket_t fd, unsigned events)
+{
+	struct watched *watched = xcalloc(1, sizeof(*watched));
+	struct err err;
+
+	watched->watch = (struct loop_fd){.fd = fd, .ready = on_ready};
+	watched->fetcher = fetcher;
+	if (loop_add(fetcher->loop, &watched->watch, events, &err) != 0) {
+		log_error("acme", "cannot watch a connection: %s", err.msg);
+		free(watched);
+		return -1;
+	}
+	curl_multi_assign(fetcher->multi, fd, watched);
+	return 0;
+}
+
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+	struct fetcher *fetcher = arg;
+	struct watched *watched = known;
+	unsigned events = 0;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (watched != NULL) {
+			loop_remove(fetcher->loop, &watched->watch);
+			curl_multi_assign(fetcher->multi, fd, NULL);
+			free(watched);
+		}
+		return 0;
+	}
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		events |= LOOP_READ;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		events |= LOOP_WRITE;
+	if (watched == NULL)
+		return watch_socket(fetcher, fd, events);
+	return loop_change(fetcher->loop, &watched->watch, events);
+}
+
+/* ---- the fetcher ---- */
+
+static char *env_dup(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value == NULL || value[0] == '\0' ? NULL : xstrdup(value);
+}
+
+struct fetcher *fetcher_new(struct loop *loop, struct dns *dns, struct err *err)
+{
+	struct fetcher *fetcher = xcalloc(1, sizeof(*fetcher));
+
+	fetcher->loop = loop;
+	fetcher->dns = dns;
+	list_init(&fetcher->running);
+	list_init(&fetcher->finished);
+	task_init(&fetcher->report, report_finished);
+	timer_init(&fetcher->timer, on_curl_timer);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    (fetcher->multi = curl_multi_init()) == NULL) {
+		free(fetcher);
+		err_set(err, ERR_IO, "libcurl could not be set up");
+		return NULL;
+	}
+	fetcher->ca_file = env_dup("SSL_CERT_FILE");
+	fetcher->ca_path = env_dup("SSL_CERT_DIR");
+	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
+	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
+	curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
+	curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS);
+	curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
+	return fetcher;
+}
+
+static void free_all(struct list *list)
+{
+	while (!list_empty(list))
+		fetch_free(LIST_ENTRY(list->next, struct fetch, link));
+}
+
+void fetcher_free(struct fetcher *fetcher)
+{
+	if (fetcher == NULL)
+		return;
+	free_all(&fetcher->running);
+	free_all(&fetcher->finished);
+	curl_multi_cleanup(fetcher->multi);
+	task_cancel(&fetcher->report);
+	timer_stop(fetcher->loop, &fetcher->timer);
+	free(fetcher->ca_file);
+	free(fetcher->ca_path);
+	free(fetcher);
+	curl_global_cleanup();
+}
+
+void fetcher_rules(struct fetcher *fetcher,
+		   bool (*may_dial)(const void *rules, const struct sock_addr *addr),
+		   const void *rules)
+{
+	fetcher->may_dial = may_dial;
+	fetcher->rules = rules;
+}
+
+static char *dup_or_null(const char *text)
+{
+	return text == NULL ? NULL : xstrdup(text);
+}
+
+struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+			  fetch_done_fn *done, void *arg)
+{
+	struct fetch *fetch = xcalloc(1, sizeof(*fetch));
+
+	fetch->fetcher = fetcher;
+	fetch->done = done;
+	fetch->arg = arg;
+	fetch->flags = *request;
+	if (fetch->flags.timeout_ms <= 0)
+		fetch->flags.timeout_ms = TOTAL_MS;
+	fetch->method = xstrdup(request->method);
+	fetch->url = xstrdup(request->url);
+	fetch->content_type = dup_or_null(request->content_type);
+	fetch->ca_bundle = dup_or_null(request->ca_bundle);
+	fetch->body = strcmp(request->method, "POST") == 0 ? sv_dup(request->body) : NULL;
+	fetch->body_len = request->body.len;
+	fetch->body_max = request->body_max == 0 ? FETCH_BODY_MAX : request->body_max;
+	if (request->pin != NULL)
+		fetch->pin = *request->pin;
+	buf_init(&fetch->received, fetch->body_max);
+	timer_init(&fetch->timer, on_fetch_timer);
+	fetch->deadline = loop_now(fetcher->loop) + fetch->flags.timeout_ms;
+	list_append(&fetcher->running, &fetch->link);
+	fetch_begin_hop(fetch);
+	return fetch;
+}

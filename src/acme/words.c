@@ -1,0 +1,91 @@
+#include "acme/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Length of the well-formed UTF-8 sequence at the front (RFC 3629), or 0. */
+static size_t utf8_len(struct str_view text, uint32_t *code)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t least;
+	} forms[] = {
+		{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	unsigned char first = (unsigned char)text.data[0];
+
+	for (size_t n = 0; n < sizeof(forms) / sizeof(forms[0]); n++) {
+		if ((first & forms[n].mask) != forms[n].lead)
+			continue;
+		if (text.len < n + 1)
+			return 0;
+		*code = first & (unsigned char)~forms[n].mask;
+		for (size_t i = 1; i <= n; i++) {
+			unsigned char next = (unsigned char)text.data[i];
+
+			if ((next & 0xc0) != 0x80)
+				return 0;
+			*code = *code << 6 | (next & 0x3fu);
+		}
+		bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
+
+		return *code < forms[n].least || *code > 0x10ffff || surrogate ? 0 : n + 1;
+	}
+	return 0;
+}
+
+static bool is_unfit(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x061c || code == 0x200e ||
+	       code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
+}
+
+/* Puts the mark of a cut text at the end of what is there, on a character's border. */
+static void mark_cut(char *out, size_t size, size_t used)
+{
+	if (size < 4)
+		return;
+	if (used > size - 4)
+		used = size - 4;
+	while (used > 0 && ((unsigned char)out[used] & 0xc0) == 0x80)
+		used--;
+	memcpy(out + used, "...", 4);
+}
+
+void words_add(char *out, size_t size, struct str_view text)
+{
+	size_t used = strlen(out);
+
+	while (text.len > 0) {
+		uint32_t code = 0;
+		size_t len = utf8_len(text, &code);
+		const char *from = text.data;
+		size_t count = len;
+
+		if (len == 0 || is_unfit(code)) {
+			bool space = code == '\n' || code == '\r' || code == '\t';
+
+			from = len == 1 && space ? " " : "?";
+			count = 1;
+		}
+		if (used + count >= size) {
+			mark_cut(out, size, used);
+			return;
+		}
+		memcpy(out + used, from, count);
+		used += count;
+		out[used] = '\0';
+		text = sv_skip(text, len == 0 ? 1 : len);
+	}
+}
+
+void words_addf(char *out, size_t size, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	words_add(out, size, sv_from(text));
+}
