@@ -4,6 +4,7 @@
 
 #include "acme/fetch.h"
 #include "api/api.h"
+#include "base/metric.h"
 #include "base/own.h"
 #include "controller/controller.h"
 #include "daemon/manifests.h"
@@ -190,16 +191,10 @@ static void reopen_access_log(struct process *process)
 			log_error("daemon", "%s (the old one stays open)", err.msg);
 		return;
 	}
-	plane_reopen_access(process->plane, fd);
-	process->access_fd = fd;
-	/* The workers may still be writing to the old one: the number is taken over, not closed, so
-	 * that nothing else ever gets it in between. */
-	if (old >= 0 && dup3(fd, old, O_CLOEXEC) < 0)
+	/* The new file takes over the number that the workers write to: no worker need be told. */
+	if (dup3(fd, old, O_CLOEXEC) < 0)
 		log_error("daemon", "access log: %s", strerror(errno));
-	else if (old >= 0) {
-		plane_reopen_access(process->plane, old);
-		process->access_fd = old;
-	}
+	close(fd);
 }
 
 static void drained(void *arg)
