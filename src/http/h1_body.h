@@ -8,7 +8,6 @@
 #define HTTP_H1_BODY_H
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/str.h"
 #include "http/field.h"
 #include "http/h1_head.h"
@@ -66,7 +65,5 @@ bool h1_body_eof(struct h1_body *body);
 
 /* "1f4\r\n"; returns the number of bytes. size is not 0 (that would be the last chunk). */
 size_t h1_chunk_head(uint64_t size, char out[H1_CHUNK_HEAD_MAX]);
-/* Last chunk with trailers (fields that may not be trailers are left out). False: out is full. */
-bool h1_write_last_chunk(struct buf *out, const struct fields *trailers);
 
 #endif

@@ -1,8 +1,6 @@
 /* http/h1_write.c - heads as text: measured first, then written in one go */
 #include "http/h1_write.h"
 
-#include "http/h1_body.h"
-
 #define NUMBER_MAX 20 /* digits of a 64-bit number */
 
 /* Where the text goes. The first pass has no memory and only counts. */

@@ -29,4 +29,8 @@ struct h1_reply {
 bool h1_write_response(struct buf *out, const struct http_response *response,
 		       const struct h1_reply *reply);
 
+/* Last chunk with trailers (fields that may not be trailers are left out). False: out is full,
+ * nothing written. Without trailers H1_CHUNK_LAST says the same. */
+bool h1_write_last_chunk(struct buf *out, const struct fields *trailers);
+
 #endif

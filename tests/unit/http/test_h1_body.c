@@ -1,6 +1,7 @@
 /* h1_body.c: content by length, by chunks, until the end; each line a smuggler likes */
 #include "http/h1_body.h"
 
+#include "base/buf.h"
 #include "base/own.h"
 
 #include <setjmp.h>

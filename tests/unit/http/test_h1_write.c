@@ -1,6 +1,7 @@
 /* h1_write.c, method.c: the exact bytes that leave */
 #include "http/h1_write.h"
 
+#include "base/buf.h"
 #include "base/own.h"
 #include "http/h1_body.h"
 #include "http/h1_head.h"
