@@ -116,28 +116,36 @@ static const struct {
 	{SV_INIT("/.."), true},  {SV_INIT("/."), true},
 };
 
+static void validate_path_text(const json_t *value, const struct where *where,
+			       struct causes *causes)
+{
+	struct str_view text = text_of(value);
+	size_t before = causes->count + causes->dropped;
+
+	for (size_t i = 0; i < ARRAY_LEN(never_matches); i++) {
+		struct str_view never = never_matches[i].text;
+		bool at_end = never_matches[i].at_end;
+
+		if (at_end ? sv_ends(text, never) : sv_find_sv(text, never) != SV_NOT_FOUND)
+			cause_invalid(causes, where->text, value, "must not %s '%.*s'",
+				      at_end ? "end with" : "contain", SV_ARG(never));
+	}
+	if (causes->count + causes->dropped > before)
+		return;
+	if (!sv_starts(text, SV("/")))
+		cause_invalid(causes, where->text, value,
+			      "must be an absolute path: it begins with '/'");
+	else if (!name_is_path(text))
+		cause_invalid(causes, where->text, value, "%s", format_path.must);
+}
+
 static void validate_path(const json_t *path, struct where *where, struct causes *causes)
 {
 	const json_t *value = json_member(path, "value");
-	struct str_view text = text_of(value);
 	size_t mark = where_to(where, ".path.value");
 
-	if (json_is_string(value) && !sv_eq(json_sv_at(path, "type"), SV("RegularExpression"))) {
-		if (!sv_starts(text, SV("/")))
-			cause_invalid(causes, where->text, value,
-				      "must be an absolute path: it begins with '/'");
-		else if (!name_is_path(text))
-			cause_invalid(causes, where->text, value, "%s", format_path.must);
-		for (size_t i = 0; i < ARRAY_LEN(never_matches); i++) {
-			struct str_view never = never_matches[i].text;
-
-			if (never_matches[i].at_end ? sv_ends(text, never)
-						    : sv_find_sv(text, never) != SV_NOT_FOUND)
-				cause_invalid(causes, where->text, value, "must not %s '%.*s'",
-					      never_matches[i].at_end ? "end with" : "contain",
-					      SV_ARG(never));
-		}
-	}
+	if (json_is_string(value) && !sv_eq(json_sv_at(path, "type"), SV("RegularExpression")))
+		validate_path_text(value, where, causes);
 	where_back(where, mark);
 }
 

@@ -80,7 +80,8 @@ void service_defaults(json_t *object, const json_t *old)
 	{
 		json_t *number = json_object_get(port, "port");
 
-		if (json_is_integer(number) && json_member(port, "targetPort") == NULL)
+		if (json_integer_value(number) >= 1 && json_integer_value(number) <= 65535 &&
+		    json_member(port, "targetPort") == NULL)
 			json_object_set(port, "targetPort", number);
 	}
 }
@@ -122,8 +123,8 @@ static void validate_port(const json_t *ports, size_t index, struct causes *caus
 
 void service_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
-	const json_t *ports = json_at(object, "spec.ports");
-	const json_t *ip = json_at(object, "spec.clusterIP");
+	const json_t *spec = json_member(object, "spec");
+	const json_t *ports = json_member(spec, "ports"), *ip = json_member(spec, "clusterIP");
 	struct str_view text = text_of(ip);
 
 	(void)old;
@@ -131,7 +132,8 @@ void service_validate(const json_t *object, const json_t *old, struct causes *ca
 		cause_required(causes, "spec.externalName", NULL);
 	if (!is_external(object) && json_at(object, "spec.externalName") != NULL)
 		cause_forbidden(causes, "spec.externalName", "only with type ExternalName");
-	if (!is_external(object) && json_at(object, "spec.selector") == NULL && ports == NULL)
+	if (json_is_object(spec) && !is_external(object) && ports == NULL &&
+	    json_member(spec, "selector") == NULL)
 		cause_required(causes, "spec.ports", NULL);
 	if (json_is_string(ip) && text.len > 0 && !sv_eq(text, SV("None")) && !name_is_ip(text))
 		cause_invalid(causes, "spec.clusterIP", ip,
