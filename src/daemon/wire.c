@@ -191,10 +191,10 @@ static void reopen_access_log(struct process *process)
 			log_error("daemon", "%s (the old one stays open)", err.msg);
 		return;
 	}
-	/* The new file takes over the number that the workers write to: no worker need be told. */
-	if (dup3(fd, old, O_CLOEXEC) < 0)
-		log_error("daemon", "access log: %s", strerror(errno));
-	close(fd);
+	plane_reopen_access(process->plane, fd); /* the workers write to copies of their own */
+	if (old >= 0)
+		close(old);
+	process->access_fd = fd;
 }
 
 static void drained(void *arg)

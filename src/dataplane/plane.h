@@ -38,7 +38,7 @@ struct plane_config {
 	struct loop *loop; /* control loop */
 	unsigned workers;  /* 1..64 */
 	struct plane_limits limits;
-	int access_fd;     /* -1: off; O_APPEND file or socket; not closed by the plane */
+	int access_fd;     /* -1: off; O_APPEND file, pipe or socket; each worker writes to a copy */
 	bool access_json;
 	/* Called on the control loop when all workers run the generation. */
 	void (*acknowledged)(void *arg, uint64_t generation);
@@ -71,6 +71,7 @@ void plane_drain(struct plane *plane, void (*done)(void *arg), void *arg);
 void plane_free(struct plane *plane); /* stops and joins the workers */
 
 void plane_metrics(struct plane *plane, struct buf *out); /* Prometheus text */
-void plane_reopen_access(struct plane *plane, int fd);    /* after log rotation */
+/* After log rotation. The workers write to copies of fd: the caller may close it, and the old one. */
+void plane_reopen_access(struct plane *plane, int fd);
 
 #endif
