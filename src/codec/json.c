@@ -60,6 +60,8 @@ static int text_check(struct str_view text, struct err *err)
 	if (text.len > JSON_TEXT_MAX)
 		return err_set(err, ERR_LIMIT, "JSON text of %zu bytes is over the limit of %u",
 			       text.len, JSON_TEXT_MAX);
+	if (sv_find(text, '\0') != SV_NOT_FOUND) /* jansson may take it for the end */
+		return err_set(err, ERR_INVALID, "JSON text holds a NUL byte");
 	for (size_t i = 0; i < text.len; i++)
 		cost_add(&cost, text.data[i]);
 	return limits_check(cost.deepest, cost.values, err);

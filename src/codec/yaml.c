@@ -467,13 +467,21 @@ static json_t *read_stream(struct reader *reader)
  * "---" between them); what is not JSON after all may still be YAML in flow style. */
 static json_t *read_as_json(struct str_view text)
 {
-	size_t at = 0;
+	AUTO(auto_json) json_t *values = NULL;
+	json_t *documents, *value;
+	size_t at = 0, i;
 
 	while (at < text.len && sv_find(SV(" \t\r\n"), text.data[at]) != SV_NOT_FOUND)
 		at++;
 	if (at == text.len || (text.data[at] != '{' && text.data[at] != '['))
 		return NULL;
-	return json_parse_stream(text, NULL);
+	values = json_parse_stream(text, NULL);
+	if (values == NULL)
+		return NULL;
+	documents = json_array();
+	json_array_foreach(values, i, value) if (!json_is_null(value))
+		json_array_append(documents, value);
+	return documents;
 }
 
 json_t *yaml_parse(struct str_view text, struct err *err)

@@ -106,6 +106,7 @@ static void test_documents(void **state)
 		{"JSON is YAML", "{\"a\":\"\\ud83d\\ude00\\/\",\n\t\"b\":[1,2]}",
 		 "[{\"a\":\"\xF0\x9F\x98\x80/\",\"b\":[1,2]}]"},
 		{"several JSON values", "{\"a\":1}\n{\"a\":2}\n", "[{\"a\":1},{\"a\":2}]"},
+		{"a null among JSON values", "[1] null {}", "[[1],{}]"},
 		{"flow style that is no JSON", "{a: yes, b: [x]}", "[{\"a\":true,\"b\":[\"x\"]}]"},
 		{"keys become texts", "80: a\ntrue: b\n1.5: c\n'~': d\n",
 		 "[{\"80\":\"a\",\"true\":\"b\",\"1.5\":\"c\",\"~\":\"d\"}]"},
