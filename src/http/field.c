@@ -59,7 +59,7 @@ static const uint8_t field_rules[FIELD_ID_COUNT] = {
 
 /* A hash without collisions among the known names; two in one place would not compile. */
 #define HASH_SIZE                    128
-#define HASH(len, first, next, last) (((len) + (first)*6U + (next)*2U + (last)*18U) % HASH_SIZE)
+#define HASH(len, first, next, last) (((len) + (first)*6UL + (next)*2UL + (last)*18UL) % HASH_SIZE)
 
 static const uint8_t field_places[HASH_SIZE] = {
 #define X(id, text, first, next, last) [HASH(sizeof(text) - 1, first, next, last)] = FIELD_##id,
@@ -67,7 +67,7 @@ static const uint8_t field_places[HASH_SIZE] = {
 #undef X
 };
 
-static unsigned lower_at(struct str_view name, size_t i)
+static size_t lower_at(struct str_view name, size_t i)
 {
 	return (unsigned char)char_lower(name.data[i]);
 }

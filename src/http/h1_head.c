@@ -210,6 +210,13 @@ static bool request_next(struct h1_head *head, struct str_view line, struct http
 	return finish_request(head, request);
 }
 
+/* No line yet, but surely no HTTP: a TLS handshake need not wait for a line feed or a time-out. */
+static bool is_alien(const struct h1_head *head, struct str_view run)
+{
+	return !head->first && run.len > head->start && run.data[head->start] != '\r' &&
+	       !char_is(run.data[head->start], CHAR_TOKEN);
+}
+
 enum h1_result h1_head_request(struct h1_head *head, struct str_view run,
 			       struct http_request *request)
 {
@@ -223,6 +230,10 @@ enum h1_result h1_head_request(struct h1_head *head, struct str_view run,
 			return H1_BAD;
 		if (head->consumed > 0)
 			return H1_DONE;
+	}
+	if (result == H1_MORE && is_alien(head, run)) {
+		http_refuse(&head->bad, 400, "illegal method");
+		return H1_BAD;
 	}
 	return result;
 }

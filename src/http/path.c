@@ -150,27 +150,22 @@ static bool eager_add(struct trail *trail, struct str_view segment, struct http_
 	return true;
 }
 
-/* Second reading of a normalised path, in out (as long as the path). */
-static bool eager_path(struct str_view path, char *out, struct str_view *eager,
-		       struct http_bad *bad)
+/* Second reading of a normalised path, into a trail with room for it. */
+static bool eager_path(struct str_view path, struct trail *trail, struct http_bad *bad)
 {
-	struct trail trail = {.start = out, .end = out};
 	size_t start = 1, i = 1;
 
 	while (i < path.len) {
 		size_t separator = eager_separator(sv_skip(path, i));
 
 		if (separator > 0) {
-			if (!eager_add(&trail, sv_head(sv_skip(path, start), i - start), bad))
+			if (!eager_add(trail, sv_head(sv_skip(path, start), i - start), bad))
 				return false;
 			start = i + separator;
 		}
 		i += separator > 0 ? separator : 1;
 	}
-	if (!eager_add(&trail, sv_skip(path, start), bad))
-		return false;
-	*eager = trail_finish(&trail);
-	return true;
+	return eager_add(trail, sv_skip(path, start), bad);
 }
 
 static bool has_second_reading(struct str_view path)
@@ -180,17 +175,19 @@ static bool has_second_reading(struct str_view path)
 
 static bool add_eager(struct arena *arena, struct http_target *target, struct http_bad *bad)
 {
-	char *out;
+	struct trail trail = {.start = NULL};
+	struct str_view eager;
 
 	if (!has_second_reading(target->path))
 		return true;
-	out = arena_alloc(arena, target->path.len + 1);
-	if (out == NULL)
+	trail.start = trail.end = arena_alloc(arena, target->path.len + 1);
+	if (trail.start == NULL)
 		return http_refuse(bad, 431, "request too large");
-	if (!eager_path(target->path, out, &target->path_eager, bad))
+	if (!eager_path(target->path, &trail, bad))
 		return false;
-	if (sv_eq(target->path_eager, target->path))
-		target->path_eager = SV_NONE;
+	eager = trail_finish(&trail);
+	if (!sv_eq(eager, target->path))
+		target->path_eager = eager;
 	return true;
 }
 

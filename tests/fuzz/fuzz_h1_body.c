@@ -19,20 +19,27 @@ struct outcome {
 	struct buf content;
 };
 
+/* Content lies within what was used, and that within what was shown. */
+static void check_step(struct str_view piece, size_t used, struct str_view content)
+{
+	CHECK(used <= piece.len && content.len <= used);
+	CHECK(content.len == 0 || content.data >= piece.data);
+	CHECK(content.len == 0 || content.data + content.len <= piece.data + used);
+}
+
 static void decode(struct h1_body *body, struct str_view in, size_t step, struct outcome *out)
 {
-	struct str_view piece, content;
+	struct str_view content;
 	size_t used;
 
 	out->used = 0;
 	buf_init(&out->content, 1 << 20);
 	out->result = h1_body_step(body, SV(""), &used, &content);
 	while (out->result == H1_MORE && out->used < in.len) {
-		piece = sv_head(sv_skip(in, out->used), step);
+		struct str_view piece = sv_head(sv_skip(in, out->used), step);
+
 		out->result = h1_body_step(body, piece, &used, &content);
-		CHECK(used <= piece.len && content.len <= used);
-		CHECK(content.len == 0 || (content.data >= piece.data &&
-					   content.data + content.len <= piece.data + used));
+		check_step(piece, used, content);
 		CHECK(used > 0 || out->result == H1_BAD);
 		CHECK(buf_add(&out->content, content));
 		out->used += used;

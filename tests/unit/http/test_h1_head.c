@@ -421,6 +421,36 @@ static void test_full_arena(void **state)
 	assert_true(max > 100);
 }
 
+static void test_no_http_at_all(void **state)
+{
+	static const struct {
+		struct str_view run;
+		enum h1_result result;
+	} cases[] = {
+		{SV_INIT("\x16\x03\x01\x02"), H1_BAD},
+		{SV_INIT("\r\n\x16"), H1_BAD},
+		{SV_INIT("\0"), H1_BAD},
+		{SV_INIT(" GET"), H1_BAD},
+		{SV_INIT("\r"), H1_MORE},
+		{SV_INIT("\r\n"), H1_MORE},
+		{SV_INIT("\r\n\r"), H1_MORE},
+		{SV_INIT("G"), H1_MORE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct arena arena;
+		struct h1_head head;
+		struct http_request request;
+
+		arena_init(&arena, 4096);
+		h1_head_init(&head, &H1_LIMITS_DEFAULT, &arena);
+		if (h1_head_request(&head, cases[i].run, &request) != cases[i].result)
+			fail_msg("row %zu", i);
+		arena_deinit(&arena);
+	}
+}
+
 static void test_bad_sticks(void **state)
 {
 	struct arena arena;
@@ -536,7 +566,7 @@ static void test_responses(void **state)
 		const struct response_case *c = &response_cases[i];
 		struct arena arena;
 		struct h1_head head;
-		struct http_response r;
+		struct http_response r = {.status = 0};
 		enum h1_result result = H1_MORE;
 
 		arena_init(&arena, 65536);
@@ -599,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_connection_flags),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_full_arena),
+		cmocka_unit_test(test_no_http_at_all),
 		cmocka_unit_test(test_bad_sticks),
 		cmocka_unit_test(test_responses),
 		cmocka_unit_test(test_response_websocket),
