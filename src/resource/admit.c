@@ -9,6 +9,23 @@
 
 /* ---- what the body is ---- */
 
+/* Is it "group/version" of the kind, and of the version that was asked for? */
+static bool version_fits(const struct admission *how, struct str_view given)
+{
+	struct buf due;
+	bool fits;
+
+	if (kind_by_gvk(given, sv_from(how->kind->kind)) != how->kind)
+		return false;
+	if (how->version == NULL)
+		return true;
+	buf_init(&due, 256);
+	kind_api_version(how->kind, how->version, &due);
+	fits = sv_eq(buf_view(&due), given);
+	buf_deinit(&due);
+	return fits;
+}
+
 static int check_type(const struct admission *how, const json_t *body, struct err *err)
 {
 	const struct kind *kind = how->kind;
@@ -17,11 +34,12 @@ static int check_type(const struct admission *how, const json_t *body, struct er
 	if (json_is_string(name) && strcmp(json_string_value(name), kind->kind) != 0)
 		return err_set(err, ERR_INVALID, "the object is a %.64s, but a %s was due",
 			       json_string_value(name), kind->kind);
-	if (json_is_string(version) && kind_by_gvk(text_of(version), sv_from(kind->kind)) != kind)
+	if (json_is_string(version) && !version_fits(how, text_of(version)))
 		return err_set(err, ERR_INVALID,
-			       "apiVersion \"%.128s\" is not served for kind %s (served: %s%s%s)",
+			       "apiVersion \"%.128s\" is not that of a %s here: it is %s%s%s",
 			       json_string_value(version), kind->kind, kind->group,
-			       kind->group[0] == '\0' ? "" : "/", kind->versions[0]);
+			       kind->group[0] == '\0' ? "" : "/",
+			       how->version == NULL ? kind->versions[0] : how->version);
 	if ((name != NULL && !json_is_string(name)) ||
 	    (version != NULL && !json_is_string(version)))
 		return err_set(err, ERR_INVALID, "apiVersion and kind must be strings");

@@ -22,7 +22,7 @@ bool condition_set(json_t *conditions, const struct condition *condition, int64_
 bool condition_remove(json_t *conditions, const char *type);
 /* Borrowed; NULL when absent. */
 const json_t *condition_find(const json_t *conditions, const char *type);
-bool condition_is_true(const json_t *object,
-		       const char *type); /* in status.conditions of an object */
+/* In status.conditions of an object. */
+bool condition_is_true(const json_t *object, const char *type);
 
 #endif

@@ -228,7 +228,8 @@ static void validate_acme(const json_t *acme, struct causes *causes)
 	const json_t *bundle = json_member(acme, "caBundle");
 	const json_t *solvers = json_member(acme, "solvers");
 
-	if (json_string_length(bundle) > 0 && !holds_pem(text_of(bundle)))
+	if (json_string_length(bundle) > 0 && format_base64.is(text_of(bundle)) &&
+	    !holds_pem(text_of(bundle)))
 		cause_invalid(causes, "spec.acme.caBundle", NULL,
 			      "must be base64 of one or more certificates in PEM form");
 	if (json_string_length(bundle) > 0 && json_bool_at(acme, "skipTLSVerify", false))

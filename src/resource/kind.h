@@ -11,41 +11,10 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "codec/json.h"
+#include "resource/causes.h"
 #include "store/object.h"
 
 #include <stdbool.h>
-
-/* ---- what is wrong with an object: a list of causes as in metav1.Status ---- */
-enum cause_reason {
-	CAUSE_REQUIRED,      /* FieldValueRequired     "Required value" */
-	CAUSE_INVALID,       /* FieldValueInvalid      "Invalid value: …" */
-	CAUSE_NOT_SUPPORTED, /* FieldValueNotSupported "Unsupported value: … supported values: …" */
-	CAUSE_DUPLICATE,     /* FieldValueDuplicate */
-	CAUSE_TYPE,          /* FieldValueTypeInvalid  (wrong JSON type) */
-	CAUSE_TOO_LONG,      /* FieldValueTooLong / TooMany */
-	CAUSE_FORBIDDEN      /* FieldValueForbidden */
-};
-
-#define CAUSES_MAX 64 /* more are counted, not kept */
-
-struct cause {
-	enum cause_reason reason;
-	char *field;   /* "spec.listeners[0].port" */
-	char *message; /* complete: "Invalid value: 0: must be between 1 and 65535" */
-};
-
-struct causes {
-	size_t count, dropped;
-	struct cause list[CAUSES_MAX];
-};
-
-void causes_init(struct causes *causes);
-void causes_deinit(struct causes *causes);
-void causes_add(struct causes *causes, enum cause_reason reason, const char *field, const char *fmt,
-		...) __attribute__((format(printf, 4, 5)));
-const char *cause_reason_text(enum cause_reason reason); /* "FieldValueInvalid" … */
-/* "spec.a: Required value"; several as Kubernetes joins them: "[spec.a: …, spec.b: …]". */
-void causes_text(const struct causes *causes, struct buf *out);
 
 /* ---- columns of kubectl get ---- */
 struct column {
@@ -76,16 +45,13 @@ struct kind {
 	const char *categories[3];
 	bool namespaced;
 	bool has_status; /* /status subresource; status in writes to the main resource is ignored */
-	bool has_spec_generation; /* generation goes up when anything but metadata and status
-				     changes */
-	bool strategic;           /* accepts strategic-merge-patch (core, apps, discovery) */
-	bool secret_values;       /* the event history keeps no values (Secret) */
-	bool read_only;           /* TigeraStatus: written by controllers only */
-	const struct column
-		*columns; /* after Name; Age last is added by the table itself unless own_age */
+	bool has_spec_generation;     /* goes up when anything but metadata and status changes */
+	bool strategic;               /* accepts strategic-merge-patch (core, apps, discovery) */
+	bool secret_values;           /* the event history keeps no values (Secret) */
+	bool read_only;               /* TigeraStatus: written by controllers only */
+	const struct column *columns; /* between Name and Age, which the table itself adds */
 	size_t column_count;
-	bool own_age;  /* the columns hold the age themselves (it is not the last one, or there is
-			  none) */
+	bool own_age;  /* no Age is added: it is among the columns, or there is none */
 	bool own_name; /* no Name column (Events) */
 	enum name_rule name_rule;
 	const char *const *only_names; /* no other names are taken (Installation); NULL: any */
@@ -108,14 +74,14 @@ extern const struct kind kinds[];
 extern const size_t kind_count;
 
 const struct kind *kind_by_plural(struct str_view group, struct str_view plural);
-const struct kind *kind_by_gvk(struct str_view api_version,
-			       struct str_view kind); /* "v1","Secret" */
+/* "v1", "Secret" */
+const struct kind *kind_by_gvk(struct str_view api_version, struct str_view kind);
 /* As people type it, in any case: "gateway", "gateways", "gtw", "Gateway", with ".GROUP" or
  * ".VERSION.GROUP" behind it ("gateways.gateway.networking.k8s.io"). */
 const struct kind *kind_by_word(struct str_view word);
 bool kind_serves(const struct kind *kind, struct str_view version);
-void kind_api_version(const struct kind *kind, const char *version,
-		      struct buf *out); /* "group/version" */
+/* "group/version"; version NULL: the preferred one. */
+void kind_api_version(const struct kind *kind, const char *version, struct buf *out);
 
 /* Store key of an object of this kind ("core" stands for group ""). Heap; NULL when ns or name
  * cannot be part of a key (empty name, '/'). */
@@ -130,7 +96,7 @@ struct admission {
 	const json_t *old; /* NULL on create */
 	bool status_only;  /* /status: everything but status comes from old */
 	enum field_validation fields;
-	const char *version; /* of the request path; NULL: preferred */
+	const char *version; /* of the request path: what the body says must agree; NULL: any */
 	int64_t now;         /* seconds since the epoch */
 };
 
@@ -153,7 +119,7 @@ char *kind_new_uid(void);
 /* RFC 1123 checks, shared with controllers. */
 bool name_is_dns_label(struct str_view text);     /* 63, lower case alphanumerics and '-' */
 bool name_is_dns_subdomain(struct str_view text); /* 253 */
-bool name_is_hostname(struct str_view text,
-		      bool wildcard); /* Gateway API Hostname; "*.a.b" when allowed */
+/* Gateway API Hostname; wildcard: "*.a.b" is one, too. */
+bool name_is_hostname(struct str_view text, bool wildcard);
 
 #endif

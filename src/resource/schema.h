@@ -127,19 +127,6 @@ struct where {
 size_t where_to(struct where *where, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void where_back(struct where *where, size_t mark);
 
-/* ---- causes with a value in them ---- */
-/* "Invalid value: VALUE: must …"; long values are cut. */
-void cause_invalid(struct causes *causes, const char *field, const json_t *value, const char *must,
-		   ...) __attribute__((format(printf, 4, 5)));
-void cause_required(struct causes *causes, const char *field,
-		    const char *why); /* why: NULL or words */
-void cause_duplicate(struct causes *causes, const char *field, const json_t *value);
-void cause_forbidden(struct causes *causes, const char *field, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* The value at a path ("spec.controllerName") may not differ from the old object's. */
-void cause_immutable(struct causes *causes, const json_t *object, const json_t *old,
-		     const char *path);
-
 /* ---- the walker; fields: rows up to END ---- */
 typedef void schema_unknown_fn(void *arg, const char *path);
 void schema_prune(const struct schema_node *fields, json_t *object, struct where *where,

@@ -233,8 +233,8 @@ static void test_not_an_object_of_the_kind(void **state)
 		{"[]", "not an object"},
 		{"text", "not an object"},
 		{"{kind: Secret}", "the object is a Secret, but a ConfigMap was due"},
-		{"{apiVersion: v2}", "served: v1"},
-		{"{apiVersion: apps/v1}", "not served for kind ConfigMap"},
+		{"{apiVersion: v2}", "it is v1"},
+		{"{apiVersion: apps/v1}", "not that of a ConfigMap"},
 		{"{apiVersion: 1}", "must be strings"},
 		{"{metadata: []}", "metadata must be an object"},
 	};
@@ -252,6 +252,37 @@ static void test_not_an_object_of_the_kind(void **state)
 		assert_int_equal(err.code, ERR_INVALID);
 		if (strstr(err.msg, cases[i].words) == NULL)
 			fail_msg("%s: %s", cases[i].body, err.msg);
+	}
+}
+
+static void test_version_of_the_path(void **state)
+{
+	static const struct {
+		const char *path, *body;
+		bool good;
+	} cases[] = {
+		{"v1", "gateway.networking.k8s.io/v1", true},
+		{"v1beta1", "gateway.networking.k8s.io/v1beta1", true},
+		{"v1beta1", "gateway.networking.k8s.io/v1", false},
+		{NULL, "gateway.networking.k8s.io/v1beta1", true},
+		{NULL, "gateway.networking.k8s.io/v1alpha2", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct admission how = {
+			.kind = kind_by_word(SV("gateway")), .version = cases[i].path, .now = NOW};
+		AUTO(auto_json) json_t *body = doc(GATEWAY);
+		struct causes causes;
+		struct err err = {0};
+
+		causes_init(&causes);
+		json_set_at(body, "apiVersion", json_string(cases[i].body));
+
+		AUTO(auto_json) json_t *object = kind_admit(&how, body, NULL, &causes, &err);
+
+		if ((object != NULL) != cases[i].good)
+			fail_msg("%s at %s: %s", cases[i].body, cases[i].path, err.msg);
 	}
 }
 
@@ -524,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_identity_does_not_change),
 		cmocka_unit_test(test_annotations_have_a_limit),
 		cmocka_unit_test(test_not_an_object_of_the_kind),
+		cmocka_unit_test(test_version_of_the_path),
 		cmocka_unit_test(test_type_is_filled_in),
 		cmocka_unit_test(test_stored_under_one_version),
 		cmocka_unit_test(test_unknown_strict),
