@@ -66,7 +66,7 @@ static struct str_view skip_sign(struct str_view text)
 /* Cuts "0x" and the like off the digits and says what base they are in. */
 static unsigned integer_base(struct str_view *digits)
 {
-	char mark = digits->len >= 3 ? ascii_lower(digits->data[1]) : '\0';
+	int mark = digits->len >= 3 ? ascii_lower(digits->data[1]) : 0;
 	unsigned base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 0;
 
 	if (digits->len == 0 || digits->data[0] != '0')
@@ -177,10 +177,12 @@ static struct scalar number_read(struct str_view plain)
 struct scalar scalar_resolve(struct str_view plain)
 {
 	const struct scalar *word = word_find(plain);
-	char first = plain.len > 0 ? plain.data[0] : '\0';
+	char first = '\0';
 
 	if (word != NULL)
 		return *word;
+	if (plain.len > 0)
+		first = plain.data[0];
 	if (ascii_is_digit(first) || first == '+' || first == '-')
 		return number_read(plain);
 	if (first == '.' && plain.len <= NUMBER_MAX)

@@ -8,7 +8,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#define DNS_NAME_MAX 253
+#define DNS_NAME_MAX    253
+#define COMMON_NAME_MAX (size_t)64 /* characters (RFC 5280, appendix A.1, ub-common-name) */
 
 /* ---- names ---- */
 
@@ -99,7 +100,7 @@ static int common_name_add(X509_REQ *req, struct str_view name, struct err *err)
 
 	if (name.len == 0)
 		return 0;
-	if (name.len > 64 * 4 ||
+	if (name.len > COMMON_NAME_MAX * 4 || /* bytes of UTF-8 */
 	    X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
 				       (const unsigned char *)name.data, (int)name.len, -1, 0) != 1)
 		return ossl_fail(err, ERR_INVALID,
