@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ACCEPT_BATCH 64 /* connections of one socket in one turn: others want their turn too */
+#define ACCEPT_BATCH 64 /* connections of one socket in one turn at most: others want theirs too \
+			 */
 
 /* False: no more now. */
 static bool accept_failed(struct worker *worker)
@@ -35,11 +36,18 @@ static bool accept_failed(struct worker *worker)
 	}
 }
 
+/* The options of the listening socket are inherited: no other system call. */
+static int accept_fd(int fd, struct sock_addr *peer)
+{
+	*peer = (struct sock_addr){.len = sizeof(peer->u)};
+	return accept4(fd, &peer->u.any, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
 static bool accept_one(struct acceptor *acceptor)
 {
 	struct worker *worker = acceptor->worker;
 	struct sock_addr peer;
-	int fd = sock_accept(acceptor->watch.fd, &peer);
+	int fd = accept_fd(acceptor->watch.fd, &peer);
 
 	if (fd < 0)
 		return accept_failed(worker);
@@ -58,10 +66,14 @@ static void acceptor_ready(struct loop_fd *self, unsigned events)
 	struct acceptor *acceptor = CONTAINER_OF(self, struct acceptor, watch);
 
 	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		if (!accept_one(acceptor))
+	for (unsigned i = 0; i < acceptor->batch; i++) {
+		if (!accept_one(acceptor)) {
+			acceptor->batch = 1;
 			return;
+		}
 	}
+	if (acceptor->batch < ACCEPT_BATCH)
+		acceptor->batch *= 2;
 }
 
 static void acceptor_timeout(struct timer *self)
@@ -83,6 +95,7 @@ struct acceptor *acceptor_new(struct worker *worker, struct binding *binding,
 	acceptor->binding = binding;
 	acceptor->port = port;
 	acceptor->open = true;
+	acceptor->batch = 1;
 	timer_init(&acceptor->timer, acceptor_timeout);
 	if (loop_add(worker->loop, &acceptor->watch, LOOP_READ, &err) < 0)
 		log_error("listener", "%s", err.msg);

@@ -18,6 +18,8 @@ struct acceptor {
 	const struct snap_port *port;
 	const struct snapshot *held; /* retired: the snapshot that port points into; else NULL */
 	uint32_t conns;
+	unsigned batch; /* accepted in one turn: doubles while more wait, so that one costs one call
+			 */
 	bool open;
 	struct timer timer; /* retired: connections that last longer than the drain are cut */
 };

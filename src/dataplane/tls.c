@@ -155,6 +155,26 @@ static int refuse(int *alert, int why)
 	return SSL_CLIENT_HELLO_ERROR;
 }
 
+static bool is_address(struct str_view name)
+{
+	struct sock_addr addr;
+
+	return sock_addr_ip(&addr, name, 0);
+}
+
+/* An address is no host name (RFC 6066, section 3), yet some clients send the one they connect to:
+ * a certificate for it is used, otherwise that is a handshake without a name. */
+static struct cert *choose_cert(struct conn *conn, const struct snap_port *port)
+{
+	struct tls_conn *tls = conn->tls;
+	struct cert *cert = match_cert(port, tls_server_name(tls));
+
+	if (tls->name_len == 0 || !is_address(tls_server_name(tls)))
+		return cert;
+	tls->name_len = 0;
+	return cert != NULL ? cert : match_cert(port, SV(""));
+}
+
 /* Runs before resumption and before anything is chosen; twice after a HelloRetryRequest. */
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -162,7 +182,6 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	const struct snap_port *port = conn_port(conn);
 	const unsigned char *data;
 	struct str_view name = SV("");
-	struct cert *cert;
 	size_t len;
 
 	(void)arg;
@@ -171,11 +190,10 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 		return refuse(alert, SSL_AD_DECODE_ERROR);
 	if (!keep_server_name(conn->tls, name))
 		return refuse(alert, SSL_AD_UNRECOGNIZED_NAME);
-	cert = port == NULL ? NULL : match_cert(port, tls_server_name(conn->tls));
-	pin_cert(conn->tls, cert);
-	if (cert == NULL)
-		return refuse(alert,
-			      name.len > 0 ? SSL_AD_UNRECOGNIZED_NAME : SSL_AD_HANDSHAKE_FAILURE);
+	pin_cert(conn->tls, choose_cert(conn, port));
+	if (conn->tls->cert == NULL)
+		return refuse(alert, conn->tls->name_len > 0 ? SSL_AD_UNRECOGNIZED_NAME
+							     : SSL_AD_HANDSHAKE_FAILURE);
 	if (!bind_tickets(ssl, conn, port))
 		return refuse(alert, SSL_AD_INTERNAL_ERROR);
 	if (!conn->worker->snapshot->ticket_keys[0].set) {

@@ -165,6 +165,11 @@ static void test_hello(void **state)
 		 NULL,
 		 SSL_AD_UNRECOGNIZED_NAME,
 		 NULL},
+		{"an address, two certificates",
+		 {.name = "127.0.0.1"},
+		 NULL,
+		 SSL_AD_HANDSHAKE_FAILURE,
+		 NULL},
 		{"no name, two certificates", {0}, NULL, SSL_AD_HANDSHAKE_FAILURE, NULL},
 		{"h2",
 		 {.name = "a.example", .alpn = "\x2h2\x8http/1.1"},
@@ -241,6 +246,28 @@ static void test_hello(void **state)
 	assert_int_equal(rig_metric(&rig, "sallyport_tls_handshake_failures_total"), failures);
 	drop_cert(&rig, a);
 	drop_cert(&rig, b);
+	rig_stop(&rig);
+	SSL_CTX_free(ctx);
+}
+
+/* Without a name, or with an address as one: the only certificate, if there is just one. */
+static void test_no_name(void **state)
+{
+	static const char *const names[] = {NULL, "127.0.0.1", "::1"};
+	struct rig rig;
+	struct binding *binding = start_tls(&rig, "a.example");
+	SSL_CTX *ctx = client_ctx();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct client client;
+
+		assert_int_equal(
+			client_open(&client, ctx, binding, (struct hello){.name = names[i]}), 1);
+		tls_send(&client, "info\n");
+		tls_expect(&client, "one sni=\n");
+		client_close(&client);
+	}
 	rig_stop(&rig);
 	SSL_CTX_free(ctx);
 }
@@ -637,17 +664,12 @@ static void test_idle_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_ciphers),
-		cmocka_unit_test(test_byte_by_byte),
-		cmocka_unit_test(test_not_tls),
-		cmocka_unit_test(test_end),
-		cmocka_unit_test(test_broken_record),
-		cmocka_unit_test(test_volume),
-		cmocka_unit_test(test_tickets_13),
-		cmocka_unit_test(test_tickets_12),
-		cmocka_unit_test(test_renewal),
-		cmocka_unit_test(test_bad_certificate),
+		cmocka_unit_test(test_hello),         cmocka_unit_test(test_no_name),
+		cmocka_unit_test(test_ciphers),       cmocka_unit_test(test_byte_by_byte),
+		cmocka_unit_test(test_not_tls),       cmocka_unit_test(test_end),
+		cmocka_unit_test(test_broken_record), cmocka_unit_test(test_volume),
+		cmocka_unit_test(test_tickets_13),    cmocka_unit_test(test_tickets_12),
+		cmocka_unit_test(test_renewal),       cmocka_unit_test(test_bad_certificate),
 		cmocka_unit_test(test_idle_memory),
 	};
 
