@@ -1,0 +1,560 @@
+/* dataplane/h2.c - HTTP/2 towards the client (RFC 9113), framing by nghttp2
+ *
+ * The library frames and keeps flow control; what a message may say is judged by http/h2_head.h,
+ * and its own opinion on that is switched off, so that HTTP/1 and HTTP/2 have one judge.
+ */
+#include "base/own.h"
+#include "dataplane/h2_stream.h"
+#include "dataplane/worker.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define STREAM_WINDOW 131072  /* request bytes a stream may have under way */
+#define CONN_WINDOW   1048576 /* all streams of a connection together */
+
+static int64_t now_of(const struct h2 *h2)
+{
+	return loop_now(h2->conn->worker->loop);
+}
+
+static const struct plane_limits *limits_of(const struct h2 *h2)
+{
+	return &h2->conn->worker->config->limits;
+}
+
+static void set_deadline(struct h2 *h2)
+{
+	conn_deadline(h2->conn, h2->stream_count > 0 ? limits_of(h2)->body_idle_ms / 2
+						     : limits_of(h2)->keepalive_idle_ms);
+}
+
+/* ---- the end ---- */
+
+static void end_session(struct h2 *h2, uint32_t error)
+{
+	if (h2->ending)
+		return;
+	h2->ending = true;
+	(void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+				    nghttp2_session_get_last_proc_stream_id(h2->session), error,
+				    NULL, 0);
+	h2_flush_later(h2);
+}
+
+/* Enough of it: GOAWAY, and nothing more is read. */
+static void calm_down(struct h2 *h2)
+{
+	if (h2->noisy)
+		return;
+	h2->noisy = true;
+	metric_add(&h2->conn->worker->metrics.h2_floods, 1);
+	end_session(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static void count_noise(struct h2 *h2)
+{
+	if (!h2_guard_noise(&h2->guard, now_of(h2)))
+		calm_down(h2);
+}
+
+static void count_reset(struct h2 *h2)
+{
+	metric_add(&h2->conn->worker->metrics.h2_resets, 1);
+	if (!h2_guard_reset(&h2->guard, now_of(h2)))
+		calm_down(h2);
+}
+
+/* ---- sending ---- */
+
+static void h2_send(struct h2 *h2)
+{
+	while (!conn_full(h2->conn)) {
+		const uint8_t *bytes;
+		ssize_t count = nghttp2_session_mem_send(h2->session, &bytes);
+
+		if (count < 0) {
+			conn_abort(h2->conn);
+			return;
+		}
+		if (count == 0)
+			break;
+		conn_write(h2->conn, sv_new((const char *)bytes, (size_t)count));
+	}
+	if (h2->noisy || (h2->ending && h2->stream_count == 0) ||
+	    (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session)))
+		conn_close(h2->conn);
+}
+
+static void h2_flush(struct task *task)
+{
+	h2_send(CONTAINER_OF(task, struct h2, flush));
+}
+
+/* ---- streams ---- */
+
+static struct h2_stream *stream_of(struct h2 *h2, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(h2->session, id);
+}
+
+static void stream_free(struct h2_stream *stream)
+{
+	struct h2 *h2 = stream->h2;
+
+	list_remove(&stream->link);
+	h2->stream_count--;
+	h2->buffered -= buf_len(&stream->out);
+	if (stream->unconsumed > 0) /* the connection's window must not shrink with every stream */
+		(void)nghttp2_session_consume_connection(h2->session, stream->unconsumed);
+	buf_deinit(&stream->out);
+	exchange_close(stream->ex);
+	free(stream);
+}
+
+static void reset_stream(struct h2_stream *stream, uint32_t error)
+{
+	if (stream->wasted)
+		return;
+	stream->wasted = true;
+	metric_add(&stream->h2->conn->worker->metrics.bad_requests, 1);
+	(void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, error);
+	h2_flush_later(stream->h2);
+}
+
+static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
+{
+	struct h2_stream *stream = xcalloc(1, sizeof(*stream));
+	struct h2_limits limits = {.bytes = limits_of(h2)->head, .fields = limits_of(h2)->fields};
+
+	stream->h2 = h2;
+	stream->id = id;
+	stream->ex = exchange_new(h2->conn, stream);
+	stream->active_ms = now_of(h2);
+	buf_init(&stream->out, (size_t)limits_of(h2)->buffer * 2);
+	h2_head_init(&stream->head, H2_REQUEST, &stream->ex->arena, &limits);
+	list_append(&h2->streams, &stream->link);
+	h2->stream_count++;
+	(void)nghttp2_session_set_stream_user_data(h2->session, id, stream);
+	return stream;
+}
+
+/* ---- request heads ---- */
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	struct h2 *h2 = arg;
+	struct h2_stream *stream = stream_of(h2, frame->hd.stream_id);
+	struct h2_limits limits = {.bytes = limits_of(h2)->head, .fields = limits_of(h2)->fields};
+
+	(void)session;
+	if (frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	if (stream == NULL)
+		(void)stream_new(h2, frame->hd.stream_id);
+	else
+		h2_head_init(&stream->head, H2_TRAILER, &stream->ex->arena, &limits);
+	return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+		     void *arg)
+{
+	struct h2_stream *stream = stream_of(arg, frame->hd.stream_id);
+
+	(void)session;
+	(void)flags;
+	if (stream != NULL)
+		(void)h2_head_add(&stream->head, sv_new((const char *)name, name_len),
+				  sv_new((const char *)value, value_len));
+	return 0;
+}
+
+static void refuse_head(struct h2_stream *stream)
+{
+	const struct http_bad *bad = &stream->head.bad;
+
+	if (bad->status == 400) {
+		reset_stream(stream, NGHTTP2_PROTOCOL_ERROR);
+		return;
+	}
+	stream->ex->request.major = 2;
+	metric_add(&stream->h2->conn->worker->metrics.bad_requests, 1);
+	exchange_fail(stream->ex, (uint16_t)bad->status, bad->reason);
+}
+
+static void start_exchange(struct h2_stream *stream)
+{
+	struct exchange *ex = stream->ex;
+
+	stream->started = true;
+	exchange_start(ex);
+	if (ex->request.expect_continue && ex->upstream != NULL && !ex->response_started)
+		h2_inform(ex, &(struct http_response){.status = 100});
+}
+
+static void on_request(struct h2 *h2, struct h2_stream *stream, bool end)
+{
+	struct exchange *ex = stream->ex;
+
+	h2_guard_work(&h2->guard);
+	h2->requests++;
+	metric_add(&h2->conn->worker->metrics.requests_h2, 1);
+	if (!h2_head_request(&stream->head, end, &ex->request)) {
+		refuse_head(stream);
+		return;
+	}
+	ex->request_ended = end;
+	/* A length of zero must be proved by END_STREAM before a backend hears of the request. */
+	if (end || ex->request.framing != BODY_LENGTH || ex->request.length > 0)
+		start_exchange(stream);
+	if (limits_of(h2)->requests_per_conn != 0 &&
+	    h2->requests >= limits_of(h2)->requests_per_conn)
+		end_session(h2, NGHTTP2_NO_ERROR);
+}
+
+/* ---- request content ---- */
+
+static void take_content(struct h2_stream *stream, struct str_view bytes)
+{
+	if (bytes.len > 0 && !exchange_request_body(stream->ex, bytes))
+		stream->paused = true;
+}
+
+static void consume(struct h2_stream *stream)
+{
+	if (stream->paused || stream->unconsumed == 0)
+		return;
+	(void)nghttp2_session_consume(stream->h2->session, stream->id, stream->unconsumed);
+	stream->unconsumed = 0;
+	h2_flush_later(stream->h2);
+}
+
+/* With a content-length the last octet is held back until the stream ends: if more comes, or less,
+ * the backend has not seen a complete request (RFC 9113, section 8.1.1). */
+static void pass_content(struct h2_stream *stream, struct str_view bytes)
+{
+	const struct http_request *request = &stream->ex->request;
+
+	if (request->framing == BODY_LENGTH && stream->received == request->length) {
+		stream->held = bytes.data[bytes.len - 1];
+		stream->has_held = true;
+		bytes.len--;
+	}
+	take_content(stream, bytes);
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+		   size_t len, void *arg)
+{
+	struct h2 *h2 = arg;
+	struct h2_stream *stream = stream_of(h2, id);
+
+	(void)flags;
+	if (stream == NULL || stream->wasted) {
+		(void)nghttp2_session_consume_connection(session, len);
+		return 0;
+	}
+	h2_guard_work(&h2->guard);
+	stream->active_ms = now_of(h2);
+	stream->received += len;
+	stream->unconsumed += len;
+	if (stream->ex->request.framing == BODY_LENGTH &&
+	    stream->received > stream->ex->request.length)
+		reset_stream(stream, NGHTTP2_PROTOCOL_ERROR);
+	else
+		pass_content(stream, sv_new((const char *)data, len));
+	consume(stream);
+	return 0;
+}
+
+static void on_request_end(struct h2_stream *stream, const struct fields *trailers)
+{
+	struct exchange *ex = stream->ex;
+
+	if (stream->wasted || ex->request_ended)
+		return;
+	if (ex->request.framing == BODY_LENGTH && stream->received != ex->request.length) {
+		reset_stream(stream, NGHTTP2_PROTOCOL_ERROR);
+		return;
+	}
+	if (!stream->started) {
+		ex->request_ended = true;
+		start_exchange(stream);
+		return;
+	}
+	if (stream->has_held)
+		take_content(stream, sv_new(&stream->held, 1));
+	exchange_request_end(ex, trailers);
+}
+
+static void on_trailers(struct h2_stream *stream, bool end)
+{
+	if (stream->head.bad.status != 0 || !end) /* RFC 9113, section 8.1 */
+		reset_stream(stream, NGHTTP2_PROTOCOL_ERROR);
+	else
+		on_request_end(stream, &stream->head.fields);
+}
+
+/* ---- frames ---- */
+
+static void on_stream_frame(struct h2 *h2, const nghttp2_frame *frame)
+{
+	struct h2_stream *stream = stream_of(h2, frame->hd.stream_id);
+	bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+
+	if (stream == NULL || stream->wasted)
+		return;
+	if (frame->hd.type == NGHTTP2_DATA) {
+		if (frame->hd.length == 0 && !end)
+			count_noise(h2);
+		if (end)
+			on_request_end(stream, NULL);
+	} else if (stream->head.section == H2_REQUEST) {
+		on_request(h2, stream, end);
+	} else {
+		on_trailers(stream, end);
+	}
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	struct h2 *h2 = arg;
+
+	(void)session;
+	switch (frame->hd.type) {
+	case NGHTTP2_HEADERS:
+	case NGHTTP2_DATA:
+		on_stream_frame(h2, frame);
+		break;
+	case NGHTTP2_RST_STREAM:
+		break; /* counted when the stream closes */
+	default:
+		count_noise(h2);
+		break;
+	}
+	return h2->noisy ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+			    void *arg)
+{
+	(void)session;
+	(void)frame;
+	(void)error;
+	count_noise(arg);
+	return 0;
+}
+
+/* The response is out and the request still comes: the rest of it is not wanted (RFC 9113,
+ * section 8.1). */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	bool content = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+	struct h2_stream *stream = content ? stream_of(arg, frame->hd.stream_id) : NULL;
+
+	if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+	    !stream->ex->request_ended)
+		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id,
+						NGHTTP2_NO_ERROR);
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *arg)
+{
+	struct h2 *h2 = arg;
+	struct h2_stream *stream = stream_of(h2, id);
+
+	(void)session;
+	if (stream == NULL)
+		return 0;
+	if (error != NGHTTP2_NO_ERROR && (stream->wasted || !stream->finished))
+		count_reset(h2);
+	(void)nghttp2_session_set_stream_user_data(h2->session, id, NULL);
+	stream_free(stream);
+	if (h2->stream_count == 0)
+		set_deadline(h2);
+	return 0;
+}
+
+/* ---- receiving ---- */
+
+static void h2_input(struct conn *conn)
+{
+	struct h2 *h2 = conn->codec;
+	enum conn_io io = IO_OK;
+
+	while (!h2->noisy && (io = conn_fill(conn)) == IO_OK) {
+		struct str_view input = conn_input(conn);
+		ssize_t count;
+
+		h2->receiving = true;
+		count = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data,
+						 input.len);
+		h2->receiving = false;
+		conn_consume(conn, input.len);
+		if (count < 0 && !h2->noisy) {
+			(void)nghttp2_session_terminate_session(h2->session,
+								NGHTTP2_PROTOCOL_ERROR);
+			break;
+		}
+	}
+	if (io == IO_ERROR) {
+		conn_abort(conn);
+		return;
+	}
+	set_deadline(h2);
+	h2_send(h2);
+	if (io == IO_EOF && h2->stream_count == 0)
+		conn_close(conn);
+}
+
+/* ---- called by conn.c ---- */
+
+static nghttp2_session *session_new(struct h2 *h2)
+{
+	nghttp2_session_callbacks *callbacks = NULL;
+	nghttp2_option *option = NULL;
+	nghttp2_session *session = NULL;
+
+	if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
+		abort(); /* out of memory in a small allocation, as xmalloc */
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+	nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_send_data);
+	nghttp2_option_set_no_auto_window_update(option, 1);
+	nghttp2_option_set_no_http_messaging(option, 1);
+	nghttp2_option_set_no_closed_streams(option, 1);
+	nghttp2_option_set_max_settings(option, 32);
+	if (nghttp2_session_server_new2(&session, callbacks, h2, option) != 0)
+		abort();
+	nghttp2_option_del(option);
+	nghttp2_session_callbacks_del(callbacks);
+	return session;
+}
+
+static void h2_open(struct conn *conn)
+{
+	struct h2 *h2 = xcalloc(1, sizeof(*h2));
+	const struct plane_limits *limits = &conn->worker->config->limits;
+	nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->h2_streams},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
+		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+	};
+
+	h2->conn = conn;
+	conn->codec = h2;
+	list_init(&h2->streams);
+	task_init(&h2->flush, h2_flush);
+	h2_guard_init(&h2->guard, now_of(h2));
+	h2->session = session_new(h2);
+	(void)nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
+				      ARRAY_LEN(settings));
+	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW);
+	set_deadline(h2);
+	h2_flush_later(h2);
+}
+
+static void h2_drained(struct conn *conn)
+{
+	h2_send(conn->codec);
+}
+
+/* A stream on which neither side has moved for limits.bodyIdle, when it is the client's turn. */
+static void stream_timeout(struct h2_stream *stream)
+{
+	const struct h2 *h2 = stream->h2;
+	bool owes_content = !stream->ex->request_ended && !stream->paused;
+	bool owes_window = buf_len(&stream->out) > 0;
+
+	if (stream->active_ms + limits_of(h2)->body_idle_ms > now_of(h2) ||
+	    (!owes_content && !owes_window))
+		return;
+	metric_add(&h2->conn->worker->metrics.timeouts, 1);
+	if (stream->started && owes_content && !stream->ex->response_started) {
+		stream->active_ms = now_of(h2);
+		exchange_fail(stream->ex, 408, "request_timeout");
+	} else {
+		reset_stream(stream, NGHTTP2_CANCEL);
+	}
+}
+
+static void h2_timeout(struct conn *conn)
+{
+	struct h2 *h2 = conn->codec;
+	size_t pending = conn_pending(conn);
+
+	if (pending > 0 && h2->pending_then > 0 && pending >= h2->pending_then) {
+		metric_add(&conn->worker->metrics.timeouts, 1);
+		conn_abort(conn);
+		return;
+	}
+	h2->pending_then = pending;
+	if (h2->stream_count == 0 && pending == 0) {
+		end_session(h2, NGHTTP2_NO_ERROR);
+		h2_send(h2);
+		return;
+	}
+	LIST_EACH(&h2->streams, node)
+	{
+		stream_timeout(LIST_ENTRY(node, struct h2_stream, link));
+	}
+	set_deadline(h2);
+	h2_flush_later(h2);
+}
+
+static void h2_drain(struct conn *conn)
+{
+	end_session(conn->codec, NGHTTP2_NO_ERROR);
+}
+
+static void h2_closed(struct conn *conn)
+{
+	struct h2 *h2 = conn->codec;
+
+	task_cancel(&h2->flush);
+	while (!list_empty(&h2->streams))
+		stream_free(LIST_ENTRY(h2->streams.next, struct h2_stream, link));
+	nghttp2_session_del(h2->session);
+	conn->codec = NULL;
+	free(h2);
+}
+
+static void h2_request_resume(struct exchange *ex)
+{
+	struct h2_stream *stream = ex->stream;
+
+	stream->paused = false;
+	consume(stream);
+}
+
+/* Upgrades belong to HTTP/1.1 (RFC 9113, section 8.6): the parser of HTTP/2 never asks for one. */
+static void h2_tunnel(struct exchange *ex)
+{
+	h2_abort(ex);
+}
+
+const struct transport h2_transport = {
+	.name = "HTTP/2",
+	.open = h2_open,
+	.input = h2_input,
+	.drained = h2_drained,
+	.timeout = h2_timeout,
+	.drain = h2_drain,
+	.closed = h2_closed,
+	.respond = h2_respond,
+	.inform = h2_inform,
+	.body = h2_body,
+	.finish = h2_finish,
+	.abort = h2_abort,
+	.request_resume = h2_request_resume,
+	.tunnel = h2_tunnel,
+};

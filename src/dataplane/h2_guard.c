@@ -1,0 +1,40 @@
+#include "dataplane/h2_guard.h"
+
+static double less(double level, double amount)
+{
+	return level > amount ? level - amount : 0;
+}
+
+static void leak(struct h2_guard *guard, int64_t now)
+{
+	double seconds = (double)(now - guard->since) / 1000.0;
+
+	guard->since = now;
+	guard->resets = less(guard->resets, seconds * H2_RESETS_PER_SECOND);
+	guard->noise = less(guard->noise, seconds * H2_NOISE_PER_SECOND);
+}
+
+void h2_guard_init(struct h2_guard *guard, int64_t now)
+{
+	*guard = (struct h2_guard){.since = now};
+}
+
+bool h2_guard_reset(struct h2_guard *guard, int64_t now)
+{
+	leak(guard, now);
+	guard->resets += 1;
+	return guard->resets <= H2_RESETS_MAX;
+}
+
+bool h2_guard_noise(struct h2_guard *guard, int64_t now)
+{
+	leak(guard, now);
+	guard->noise += 1;
+	return guard->noise <= H2_NOISE_MAX;
+}
+
+void h2_guard_work(struct h2_guard *guard)
+{
+	guard->noise =
+		less(guard->noise, 4); /* a request costs a client a few frames of bookkeeping */
+}

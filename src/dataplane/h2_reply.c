@@ -1,0 +1,197 @@
+/* dataplane/h2_reply.c - responses over HTTP/2 (RFC 9113, section 8.1) */
+#include "dataplane/h2_stream.h"
+#include "dataplane/worker.h"
+
+#define STREAM_BUFFER 65536 /* response bytes that one stream may have waiting */
+#define CONN_BUFFER \
+	1048576 /* in all streams of a connection; above it each gets no more until it is empty */
+#define FIELDS_MAX 512
+
+static nghttp2_nv nv_new(struct str_view name, struct str_view value)
+{
+	return (nghttp2_nv){.name = (uint8_t *)name.data,
+			    .value = (uint8_t *)value.data,
+			    .namelen = name.len,
+			    .valuelen = value.len,
+			    .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+void h2_flush_later(struct h2 *h2)
+{
+	if (!h2->receiving)
+		task_defer(h2->conn->worker->loop, &h2->flush);
+}
+
+/* ---- heads ---- */
+
+static bool passes(enum field_id id)
+{
+	return id != FIELD_CONTENT_LENGTH && id != FIELD_HOST && id != FIELD_TE &&
+	       !field_is_hop_by_hop(id);
+}
+
+/* :status, Date, Content-Length, then the fields of the model. Returns the count, 0: too many. */
+static size_t head_of(struct exchange *ex, const struct http_response *response, char status[3],
+		      nghttp2_nv nvs[FIELDS_MAX])
+{
+	size_t count = 0;
+
+	status[0] = (char)('0' + response->status / 100);
+	status[1] = (char)('0' + response->status / 10 % 10);
+	status[2] = (char)('0' + response->status % 10);
+	nvs[count++] = nv_new(SV(":status"), sv_new(status, 3));
+	if (response->status >= 200 && fields_find_id(&response->fields, FIELD_DATE) == NULL)
+		nvs[count++] = nv_new(SV("date"), worker_date(ex->worker));
+	if (response->has_length && response->status >= 200 && response->status != 204)
+		nvs[count++] = nv_new(
+			SV("content-length"),
+			arena_printf(&ex->arena, "%llu", (unsigned long long)response->length));
+	for (size_t i = 0; i < response->fields.count; i++) {
+		const struct field *field = &response->fields.items[i];
+
+		if (!passes(field->id))
+			continue;
+		if (count == FIELDS_MAX)
+			return 0;
+		nvs[count++] = nv_new(field->name, field->value);
+	}
+	return count;
+}
+
+void h2_inform(struct exchange *ex, const struct http_response *interim)
+{
+	struct h2_stream *stream = ex->stream;
+	nghttp2_nv nvs[FIELDS_MAX];
+	char status[3];
+	size_t count = head_of(ex, interim, status, nvs);
+
+	if (count > 0)
+		(void)nghttp2_submit_headers(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id,
+					     NULL, nvs, count, NULL);
+	h2_flush_later(stream->h2);
+}
+
+/* ---- content ---- */
+
+static ssize_t read_content(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
+			    uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+	struct h2_stream *stream = source->ptr;
+	size_t there = buf_len(&stream->out);
+
+	(void)session;
+	(void)id;
+	(void)buf;
+	(void)arg;
+	if (there == 0 && !stream->finished) {
+		stream->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (there <= length && stream->finished) {
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+		if (stream->has_trailers)
+			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+	}
+	return (ssize_t)(there < length ? there : length);
+}
+
+static void send_trailers(struct h2_stream *stream)
+{
+	nghttp2_nv nvs[FIELDS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < stream->trailers.count && count < FIELDS_MAX; i++) {
+		const struct field *field = &stream->trailers.items[i];
+
+		if (field_trailer_ok(field->id) && passes(field->id))
+			nvs[count++] = nv_new(field->name, field->value);
+	}
+	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
+}
+
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd,
+		 size_t length, nghttp2_data_source *source, void *arg)
+{
+	struct h2_stream *stream = source->ptr;
+	struct h2 *h2 = arg;
+
+	(void)session;
+	conn_write(h2->conn, sv_new((const char *)framehd, 9));
+	conn_write(h2->conn, sv_head(buf_view(&stream->out), length));
+	buf_take(&stream->out, length);
+	h2->buffered -= length;
+	stream->active_ms = loop_now(h2->conn->worker->loop);
+	if (buf_len(&stream->out) == 0) {
+		buf_release(&stream->out);
+		if (stream->finished && stream->has_trailers)
+			send_trailers(stream);
+	}
+	(void)frame;
+	if (stream->full && buf_len(&stream->out) <= STREAM_BUFFER / 2) {
+		stream->full = false;
+		exchange_response_resume(stream->ex);
+	}
+	return 0;
+}
+
+void h2_respond(struct exchange *ex)
+{
+	struct h2_stream *stream = ex->stream;
+	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_content};
+	nghttp2_nv nvs[FIELDS_MAX];
+	char status[3];
+	size_t count = head_of(ex, &ex->response, status, nvs);
+	bool content = ex->response.framing != BODY_NONE;
+
+	if (content && ex->response.framing == BODY_LENGTH && ex->response.length == 0)
+		content = false;
+	if (count == 0 || nghttp2_submit_response(stream->h2->session, stream->id, nvs, count,
+						  content ? &provider : NULL) != 0)
+		h2_abort(ex);
+	h2_flush_later(stream->h2);
+}
+
+bool h2_body(struct exchange *ex, struct str_view bytes)
+{
+	struct h2_stream *stream = ex->stream;
+	struct h2 *h2 = stream->h2;
+
+	if (!buf_add(&stream->out, bytes)) {
+		h2_abort(ex);
+		return true;
+	}
+	h2->buffered += bytes.len;
+	if (stream->deferred) {
+		stream->deferred = false;
+		(void)nghttp2_session_resume_data(h2->session, stream->id);
+	}
+	h2_flush_later(h2);
+	stream->full = buf_len(&stream->out) >= STREAM_BUFFER || h2->buffered >= CONN_BUFFER;
+	return !stream->full;
+}
+
+void h2_finish(struct exchange *ex, const struct fields *trailers)
+{
+	struct h2_stream *stream = ex->stream;
+
+	stream->finished = true;
+	if (trailers != NULL && ex->request.te_trailers && ex->response.framing != BODY_NONE) {
+		stream->trailers = *trailers;
+		stream->has_trailers = true;
+	}
+	if (stream->deferred) {
+		stream->deferred = false;
+		(void)nghttp2_session_resume_data(stream->h2->session, stream->id);
+	}
+	h2_flush_later(stream->h2);
+}
+
+void h2_abort(struct exchange *ex)
+{
+	struct h2_stream *stream = ex->stream;
+
+	(void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id,
+					NGHTTP2_INTERNAL_ERROR);
+	h2_flush_later(stream->h2);
+}

@@ -1,0 +1,62 @@
+/* dataplane/h2_stream.h - one connection of HTTP/2 and its streams, as h2.c and h2_reply.c share
+ * them */
+#ifndef DATAPLANE_H2_STREAM_H
+#define DATAPLANE_H2_STREAM_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "dataplane/conn.h"
+#include "dataplane/exchange.h"
+#include "dataplane/h2_guard.h"
+#include "http/h2_head.h"
+
+#include <nghttp2/nghttp2.h>
+
+struct h2 { /* codec state of one connection */
+	struct conn *conn;
+	nghttp2_session *session;
+	struct h2_guard guard;
+	struct list streams;
+	unsigned stream_count, requests;
+	size_t buffered; /* response bytes that wait in all streams */
+	size_t pending_then;
+	struct task flush; /* what was submitted leaves at the end of the turn */
+	bool receiving; /* inside nghttp2_session_mem_recv: streams are not freed, nothing is sent
+			 */
+	bool ending;    /* GOAWAY was submitted */
+	bool noisy;     /* the guard has had enough */
+};
+
+struct h2_stream {
+	struct list link;
+	struct h2 *h2;
+	int32_t id;
+	struct exchange *ex;
+	struct h2_head head;    /* the request's, then the trailers' */
+	struct buf out;         /* response content that waits for the window */
+	struct fields trailers; /* of the response */
+	uint64_t received;      /* bytes of content */
+	int64_t active_ms;      /* last time either side moved */
+	size_t unconsumed; /* received bytes that the upstream has not taken: the window stays shut
+			    */
+	char held; /* last octet of a content-length, kept until END_STREAM proves it was the last
+		    */
+	bool has_held, started, paused;
+	bool deferred; /* nghttp2 waits for content */
+	bool full;     /* the upstream was told to wait */
+	bool finished; /* the response is complete */
+	bool has_trailers, wasted;
+};
+
+/* ---- h2_reply.c: from the exchange to the client ---- */
+void h2_flush_later(struct h2 *h2);
+void h2_respond(struct exchange *ex);
+void h2_inform(struct exchange *ex, const struct http_response *interim);
+bool h2_body(struct exchange *ex, struct str_view bytes);
+void h2_finish(struct exchange *ex, const struct fields *trailers);
+void h2_abort(struct exchange *ex);
+/* nghttp2's send_data_callback. */
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd,
+		 size_t length, nghttp2_data_source *source, void *arg);
+
+#endif
