@@ -9,7 +9,8 @@
 
 #define DURATION_MIN     (3600 * INT64_C(1000)) /* ms; as in cert-manager */
 #define RENEW_BEFORE_MIN (300 * INT64_C(1000))
-#define REQUEST_MAX      (64u << 10) /* bytes of a signing request in PEM form */
+#define REQUEST_MAX      (64 << 10)  /* bytes of a signing request in PEM form */
+#define REQUEST_TEXT_MAX (128 << 10) /* the same as base64 */
 #define NAMES_MAX        100         /* what public CAs take */
 
 static const struct schema_node usage_item[] = {TEXT(
@@ -150,7 +151,7 @@ const struct column certificate_columns[5] = {
 /* ---- CertificateRequest ---- */
 
 static const struct schema_node request_spec[] = {
-	TEXT("request", REQUIRED, .min = 1, .max = REQUEST_MAX * 2, .format = &format_base64),
+	TEXT("request", REQUIRED, .min = 1, .max = REQUEST_TEXT_MAX, .format = &format_base64),
 	OBJECT("issuerRef", issuer_ref_members, REQUIRED),
 	TEXT("duration", .format = &format_duration),
 	BOOL("isCA"),

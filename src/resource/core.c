@@ -78,9 +78,11 @@ void configmap_validate(const json_t *object, const json_t *old, struct causes *
 
 static json_t *configmap_count(const json_t *object, int64_t now)
 {
+	size_t count = json_object_size(json_member(object, "data")) +
+		       json_object_size(json_member(object, "binaryData"));
+
 	(void)now;
-	return json_integer((json_int_t)(json_object_size(json_object_get(object, "data")) +
-					 json_object_size(json_object_get(object, "binaryData"))));
+	return json_integer((json_int_t)count);
 }
 
 const struct column configmap_columns[1] = {

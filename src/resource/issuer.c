@@ -6,7 +6,8 @@
 #include "resource/names.h"
 #include "resource/rows.h"
 
-#define CA_BUNDLE_MAX (1u << 20)
+#define CA_BUNDLE_MAX      (1 << 20) /* bytes of PEM */
+#define CA_BUNDLE_TEXT_MAX (2 << 20) /* the same as base64 */
 
 /* ---- solvers ---- */
 
@@ -171,7 +172,7 @@ static const struct schema_node acme_members[] = {
 	TEXT("email", .max = 320),
 	TEXT("preferredChain", .max = 64),
 	TEXT("profile", .max = 64),
-	TEXT("caBundle", .format = &format_base64, .max = 2 * CA_BUNDLE_MAX),
+	TEXT("caBundle", .format = &format_base64, .max = CA_BUNDLE_TEXT_MAX),
 	BOOL("skipTLSVerify"),
 	OBJECT("externalAccountBinding", eab_members),
 	OBJECT("privateKeySecretRef", key_ref_members, REQUIRED),

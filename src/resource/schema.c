@@ -430,11 +430,14 @@ void schema_check(const struct schema_node *fields, const json_t *object, struct
 {
 	for (const struct schema_node *row = fields; row->name != NULL; row++) {
 		const json_t *value = json_member(object, row->name);
-		size_t mark = where_member(where, row->name);
+		size_t mark;
 
+		if (value == NULL && (row->flags & SCHEMA_REQUIRED) == 0)
+			continue;
+		mark = where_member(where, row->name);
 		if (value != NULL)
 			check_node(row, value, where, causes);
-		else if ((row->flags & SCHEMA_REQUIRED) != 0)
+		else
 			cause_required(causes, where->text, NULL);
 		where_back(where, mark);
 	}
