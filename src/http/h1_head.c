@@ -10,10 +10,19 @@ void h1_head_init(struct h1_head *head, const struct h1_limits *limits, struct a
 	*head = (struct h1_head){.limits = *limits, .arena = arena};
 }
 
-static enum h1_result too_long(struct h1_head *head)
+/* No line yet, but surely no HTTP: a TLS handshake need not wait for a line feed or a time-out. */
+static bool is_alien(const struct h1_head *head, struct str_view run)
+{
+	return !head->first && run.len > head->start && run.data[head->start] != '\r' &&
+	       !char_is(run.data[head->start], CHAR_TOKEN);
+}
+
+static enum h1_result too_long(struct h1_head *head, struct str_view run)
 {
 	if (head->first)
 		http_refuse(&head->bad, 431, "field line too long");
+	else if (is_alien(head, run))
+		http_refuse(&head->bad, 400, "illegal method");
 	else
 		http_refuse(&head->bad, 414, "start line too long");
 	return H1_BAD;
@@ -28,7 +37,7 @@ static enum h1_result next_line(struct h1_head *head, struct str_view run, struc
 
 	head->scanned = end;
 	if (end - head->line > head->limits.line)
-		return too_long(head);
+		return too_long(head, run);
 	if (end - head->start > head->limits.head) {
 		http_refuse(&head->bad, 431, "head too large");
 		return H1_BAD;
@@ -208,13 +217,6 @@ static bool request_next(struct h1_head *head, struct str_view line, struct http
 		return h1_line_add(line, &request->fields, &head->bad);
 	head->consumed = head->line;
 	return finish_request(head, request);
-}
-
-/* No line yet, but surely no HTTP: a TLS handshake need not wait for a line feed or a time-out. */
-static bool is_alien(const struct h1_head *head, struct str_view run)
-{
-	return !head->first && run.len > head->start && run.data[head->start] != '\r' &&
-	       !char_is(run.data[head->start], CHAR_TOKEN);
 }
 
 enum h1_result h1_head_request(struct h1_head *head, struct str_view run,
