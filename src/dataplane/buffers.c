@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define REST_MAX 2048 /* a rest of at most this many bytes leaves the lent memory */
+#define REST_MAX 8192 /* a rest of at most this many bytes leaves the lent memory */
 
 struct out_chunk {
 	struct out_chunk *next;

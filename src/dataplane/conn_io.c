@@ -93,6 +93,19 @@ void conn_consume(struct conn *conn, size_t count)
 		conn_touch(conn);
 }
 
+bool conn_may_read(struct conn *conn)
+{
+	struct conn_buffers *buffers = conn->buffers;
+
+	if (buffers->budget > 0) {
+		buffers->budget--;
+		return true;
+	}
+	buffers->resume = true;
+	conn_touch(conn);
+	return false;
+}
+
 static enum conn_io fill_tls(struct conn *conn)
 {
 	struct conn_buffers *buffers = conn->buffers;
@@ -119,12 +132,8 @@ enum conn_io conn_fill(struct conn *conn)
 		buffers->announce = false;
 		return IO_OK;
 	}
-	if (buffers->budget == 0) { /* others want to be read too: on in the next turn */
-		buffers->resume = true;
-		conn_touch(conn);
+	if (!conn_may_read(conn))
 		return IO_AGAIN;
-	}
-	buffers->budget--;
 	if (conn->tls != NULL) {
 		enum conn_io io = fill_tls(conn);
 

@@ -29,6 +29,8 @@ void conn_touch(struct conn *conn);
 void conn_settle_all(struct worker *worker);
 
 /* ---- conn_io.c ---- */
+/* False: this connection has read enough for this turn; it goes on in the next. */
+bool conn_may_read(struct conn *conn);
 /* One read(2) to the end of the window. */
 enum conn_io conn_read(struct conn *conn, struct window *window);
 /* Writes what is queued, until the socket is full. */

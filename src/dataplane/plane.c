@@ -114,6 +114,29 @@ static struct binding *find_binding(struct list *bindings, const struct sock_add
 	return NULL;
 }
 
+static bool is_wildcard(const struct sock_addr *addr)
+{
+	return addr->u.any.sa_family == AF_INET ? addr->u.v4.sin_addr.s_addr == htonl(INADDR_ANY)
+						: IN6_IS_ADDR_UNSPECIFIED(&addr->u.v6.sin6_addr);
+}
+
+/* Would the sockets of the one be in the way of the other? */
+static bool overlaps(const struct sock_addr *a, const struct sock_addr *b)
+{
+	return a->u.any.sa_family == b->u.any.sa_family && sock_addr_port(a) == sock_addr_port(b) &&
+	       (sock_addr_eq(a, b) || is_wildcard(a) || is_wildcard(b));
+}
+
+static bool any_overlaps(struct list *bindings, const struct sock_addr *addr)
+{
+	LIST_EACH(bindings, node)
+	{
+		if (overlaps(&LIST_ENTRY(node, struct binding, link)->addr, addr))
+			return true;
+	}
+	return false;
+}
+
 /* Forgets those whose sockets are all closed. */
 static void purge_leaving(struct plane *plane)
 {
@@ -138,7 +161,8 @@ struct binding *plane_bind(struct plane *plane, const struct sock_addr *addr, st
 	if (binding != NULL)
 		return binding;
 	purge_leaving(plane);
-	if (find_binding(&plane->leaving, addr) != NULL) /* our own sockets, about to close */
+	/* What is in the way may be ours: about to close, or of another address of the port. */
+	if (any_overlaps(&plane->leaving, addr) || any_overlaps(&plane->bindings, addr))
 		flags = 0;
 	binding = binding_new(addr, plane->config.workers, flags, err);
 	if (binding != NULL)

@@ -12,15 +12,16 @@
 
 struct plane;
 
-/* Every limit that protects a worker, with its default (sallyportd.yaml "limits:"; man sallyportd.yaml). */
+/* Every limit that protects a worker, with its default (sallyportd.yaml "limits:"; man
+ * sallyportd.yaml). */
 struct plane_limits {
-	uint32_t connections;         /* per worker, downstream: 50,000 (bounded by RLIMIT_NOFILE too) */
-	uint32_t request_line;        /* bytes: 8,192 -> 414 */
-	uint32_t head;                /* bytes of a head: 32,768 -> 431 / 502 */
-	uint32_t fields;              /* in a head: 128 -> 431 / 502 */
-	uint32_t h2_streams;          /* concurrent per connection: 128 */
-	uint32_t buffer;              /* bytes held per direction of an exchange: 262,144 */
-	uint32_t upstream_idle;       /* idle connections kept per endpoint and worker: 256 */
+	uint32_t connections;   /* per worker, downstream: 50,000 (bounded by RLIMIT_NOFILE too) */
+	uint32_t request_line;  /* bytes: 8,192 -> 414 */
+	uint32_t head;          /* bytes of a head: 32,768 -> 431 / 502 */
+	uint32_t fields;        /* in a head: 128 -> 431 / 502 */
+	uint32_t h2_streams;    /* concurrent per connection: 128 */
+	uint32_t buffer;        /* bytes held per direction of an exchange: 262,144 */
+	uint32_t upstream_idle; /* idle connections kept per endpoint and worker: 256 */
 	uint32_t requests_per_conn;   /* 0: no limit */
 	int64_t tls_handshake_ms;     /* 10,000 */
 	int64_t request_head_ms;      /* first byte to end of head: 30,000 -> 408 */
@@ -38,7 +39,7 @@ struct plane_config {
 	struct loop *loop; /* control loop */
 	unsigned workers;  /* 1..64 */
 	struct plane_limits limits;
-	int access_fd;     /* -1: off; O_APPEND file, pipe or socket; each worker writes to a copy */
+	int access_fd; /* -1: off; O_APPEND file, pipe or socket; each worker writes to a copy */
 	bool access_json;
 	/* Called on the control loop when all workers run the generation. */
 	void (*acknowledged)(void *arg, uint64_t generation);
@@ -52,15 +53,15 @@ struct plane_config {
 
 struct plane *plane_start(const struct plane_config *config, struct err *err);
 
-/* Binds (address, port) for every worker now: port in use and permission errors come back here and become
- * conditions. The binding accepts nothing until a published snapshot has a port with it. Bound
- * already: the same binding again (no second bind). */
+/* Binds (address, port) for every worker now: port in use and permission errors come back here and
+ * become conditions. The binding accepts nothing until a published snapshot has a port with it.
+ * Bound already: the same binding again (no second bind). */
 struct binding *plane_bind(struct plane *plane, const struct sock_addr *addr, struct err *err);
 const struct sock_addr *binding_addr(const struct binding *binding);
 
-/* Takes the snapshot, gives it the next generation, and mails it to the workers. Bindings that no port of it
- * names are closed (their queue is accepted empty first); kept connections of theirs are drained.
- * Returns the generation. */
+/* Takes the snapshot, gives it the next generation, and mails it to the workers. Bindings that no
+ * port of it names are closed (their queue is accepted empty first); kept connections of theirs are
+ * drained. Returns the generation. */
 uint64_t plane_publish(struct plane *plane, struct snapshot *snapshot);
 struct graveyard *plane_graveyard(struct plane *plane); /* for part_unref */
 uint64_t plane_acknowledged(const struct plane *plane); /* newest generation that all workers run */
@@ -71,7 +72,8 @@ void plane_drain(struct plane *plane, void (*done)(void *arg), void *arg);
 void plane_free(struct plane *plane); /* stops and joins the workers */
 
 void plane_metrics(struct plane *plane, struct buf *out); /* Prometheus text */
-/* After log rotation. The workers write to copies of fd: the caller may close it, and the old one. */
+/* After log rotation. The workers write to copies of fd: the caller may close it, and the old one.
+ */
 void plane_reopen_access(struct plane *plane, int fd);
 
 #endif

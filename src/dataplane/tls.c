@@ -17,7 +17,7 @@
 #define CERTS_MAX        1024  /* parsed certificates kept by a worker */
 #define SERVER_NAME_MAX  255
 #define TICKET_SECONDS   14400 /* a session is resumed for four hours at most */
-#define TICKETS_SENT     2
+#define TICKETS_SENT     1
 #define BIO_TYPE_OUR_OWN (100 | BIO_TYPE_SOURCE_SINK)
 
 struct tls_server {
@@ -433,6 +433,8 @@ enum tls_step tls_handshake(struct conn *conn)
 			return TLS_FAILED;
 		if (!conn->buffers->readable)
 			return conn->peer_closed ? TLS_FAILED : TLS_MORE;
+		if (!conn_may_read(conn))
+			return TLS_MORE;
 		switch (conn_read(conn, &conn->buffers->cipher)) {
 		case IO_OK:
 			break;

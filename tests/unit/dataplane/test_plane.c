@@ -37,6 +37,31 @@ static void test_bind(void **state)
 	rig_stop(&rig);
 }
 
+/* All addresses and one of them on the same port: the one is the more exact. */
+static void test_bind_overlapping(void **state)
+{
+	struct rig rig;
+	struct rig_port ports[2] = {{.listeners = {{.hostname = ""}}, .listener_count = 1},
+				    {.listeners = {{.hostname = ""}}, .listener_count = 1}};
+	struct sock_addr any;
+	struct err err;
+	int fd;
+
+	(void)state;
+	rig_start(&rig, 2, NULL, -1);
+	ports[0].binding = rig_bind(&rig, 0);
+	sock_addr_ip(&any, SV("0.0.0.0"), sock_addr_port(binding_addr(ports[0].binding)));
+	ports[1].binding = plane_bind(rig.plane, &any, &err);
+	if (ports[1].binding == NULL)
+		fail_msg("%s", err.msg);
+	rig_publish(&rig, ports, 2, "k");
+	fd = rig_connect(ports[0].binding);
+	send_text(fd, "echo exact\n");
+	expect_text(fd, "exact\n");
+	close(fd);
+	rig_stop(&rig);
+}
+
 static void test_all_workers_serve(void **state)
 {
 	enum { COUNT = 200 };
@@ -293,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bind),
+		cmocka_unit_test(test_bind_overlapping),
 		cmocka_unit_test(test_all_workers_serve),
 		cmocka_unit_test(test_port_leaves),
 		cmocka_unit_test(test_bound_and_dropped),
