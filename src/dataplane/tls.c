@@ -218,6 +218,7 @@ static int on_certificate(SSL *ssl, void *arg)
 }
 
 /* RFC 7301: ours in our order; a client that offers only others is refused. */
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's parameters */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned in_len, void *arg)
 {
@@ -252,40 +253,35 @@ static bool ticket_mac(EVP_MAC_CTX *mac, const struct ticket_key *key)
 	return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-static int ticket_seal(const struct tls_server *server, const struct ticket_key *key,
-		       unsigned char name[16], unsigned char iv[EVP_MAX_IV_LENGTH],
-		       EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+static const struct ticket_key *find_key(const struct ticket_key *keys, const unsigned char *name)
 {
-	if (!key->set)
-		return 0;
-	memcpy(name, key->name, sizeof(key->name));
-	if (RAND_bytes(iv, 16) != 1 ||
-	    EVP_EncryptInit_ex2(cipher, server->ticket_cipher, key->aes, iv, NULL) != 1 ||
-	    !ticket_mac(mac, key))
-		return -1;
-	return 1;
+	for (size_t i = 0; i < TICKET_KEYS; i++) {
+		if (keys[i].set && memcmp(keys[i].name, name, sizeof(keys[i].name)) == 0)
+			return &keys[i];
+	}
+	return NULL;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's parameters */
 static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char iv[EVP_MAX_IV_LENGTH],
 		     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
 {
 	const struct worker *worker = ssl_conn(ssl)->worker;
 	const struct ticket_key *keys = worker->snapshot->ticket_keys;
+	const struct ticket_key *key = seal ? &keys[0] : find_key(keys, name);
 
-	if (seal)
-		return ticket_seal(worker->tls, &keys[0], name, iv, cipher, mac);
-	for (size_t i = 0; i < TICKET_KEYS; i++) {
-		if (!keys[i].set || memcmp(keys[i].name, name, sizeof(keys[i].name)) != 0)
-			continue;
-		if (EVP_DecryptInit_ex2(cipher, worker->tls->ticket_cipher, keys[i].aes, iv,
-					NULL) != 1 ||
-		    !ticket_mac(mac, &keys[i]))
+	if (key == NULL || !key->set)
+		return 0;
+	if (seal) {
+		memcpy(name, key->name, sizeof(key->name));
+		if (RAND_bytes(iv, 16) != 1)
 			return -1;
-		/* 2: resume and send a new one, when the key gets old or tickets serve once
-		 * (TLS 1.3) */
-		return i > 0 || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 	}
-	return 0;
+	if (EVP_CipherInit_ex2(cipher, worker->tls->ticket_cipher, key->aes, iv, seal, NULL) != 1 ||
+	    !ticket_mac(mac, key))
+		return -1;
+	/* 2: resume and send a new one, when the key gets old or tickets serve once (TLS 1.3) */
+	return !seal && (key != &keys[0] || SSL_version(ssl) >= TLS1_3_VERSION) ? 2 : 1;
 }
 
 /* ---- the server ---- */

@@ -492,5 +492,3 @@ void expect_bytes(int fd, size_t len)
 		len -= (size_t)part;
 	}
 }
-/* Until h2.c is linked; a codec of its own replaces it. */
-const struct transport h2_transport __attribute__((weak));
