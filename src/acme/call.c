@@ -14,6 +14,7 @@
 
 #define NONCE_TRIES_MAX 10
 #define JSON_BODY_MAX   (256u << 10)
+#define FRESH_MS        60000
 #define CAREFUL_MS      600000
 #define BROKEN_RETRY_MS 60000
 #define FIND_ACCOUNT    "{\"onlyReturnExisting\":true}"
@@ -331,6 +332,7 @@ static void send_post(struct acme_call *call, const char *nonce)
 	}
 	client_fill_request(client, target_url(call), &request);
 	request.body = buf_view(&jws);
+	request.fresh = call->kept_died || loop_now(client->loop) < client->fresh_until;
 	request.body_max = call->request.want == WANT_TEXT ? FETCH_BODY_MAX : JSON_BODY_MAX;
 	call->state = CALL_POST;
 	gate_enter(call, target_resource(call));
@@ -510,6 +512,18 @@ static void answered_with_error(struct acme_call *call, const struct fetch_answe
 		call_end(call, ACME_REFUSED, "%s", "");
 }
 
+/* Once may be chance: the server gave up an idle connection just now. Twice, and it keeps none. */
+static void kept_connection_died(struct acme_call *call)
+{
+	struct acme_client *client = call->client;
+	int64_t now = loop_now(client->loop);
+
+	call->kept_died = true;
+	if (client->died_at != 0 && now - client->died_at < FRESH_MS)
+		client->fresh_until = now + FRESH_MS;
+	client->died_at = now;
+}
+
 static void no_answer(struct acme_call *call, const struct fetch_answer *answer)
 {
 	struct acme_problem *problem = &call->result.problem;
@@ -522,7 +536,7 @@ static void no_answer(struct acme_call *call, const struct fetch_answer *answer)
 	}
 	call->lost = sent && call->request.once;
 	if (answer->reused && answer->failure == FETCH_BROKEN && !call->kept_died) {
-		call->kept_died = true;
+		kept_connection_died(call);
 		call_resume(call);
 	} else {
 		call_retry(call);

@@ -104,6 +104,8 @@ struct acme_client {
 	struct fetcher *fetcher; /* borrowed */
 	char *directory_url, *ca_bundle, *kid;
 	bool skip_tls_verify;
+	int64_t died_at,
+		fresh_until; /* kept connections died twice in a row: none is kept till then */
 	EVP_PKEY *key;
 	struct directory directory;
 	struct directory_load load;

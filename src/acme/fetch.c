@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define CONNECT_MS        10000
 #define TOTAL_MS          60000
@@ -84,7 +85,7 @@ struct fetch { /* owned by its fetcher until the callback has run */
 
 	struct buf received;
 	size_t header_bytes;
-	bool too_big;
+	bool too_big, again_refused;
 	char *fields[FIELD_COUNT];
 	struct fetch_answer answer;
 };
@@ -193,6 +194,15 @@ static void on_fetch_timer(struct timer *timer)
 			  fetch->target.host, (long long)(fetch->flags.timeout_ms / 1000));
 }
 
+static bool address_allowed(const struct fetch *fetch, const struct sock_addr *addr)
+{
+	const struct fetcher *fetcher = fetch->fetcher;
+
+	if (sock_addr_link_local(addr) || (fetch->flags.no_loopback && sock_addr_loopback(addr)))
+		return false;
+	return fetcher->may_dial == NULL || fetcher->may_dial(fetcher->rules, addr);
+}
+
 /* ---- one request: what curl hands in ---- */
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -255,34 +265,29 @@ static int on_send(void *arg, char *peer, char *local, int peer_port, int local_
 	struct fetch *fetch = arg;
 
 	(void)peer, (void)local, (void)peer_port, (void)local_port;
+	fetch->again_refused = fetch->sends > 0 && fetch->body != NULL;
 	fetch->answer.sent = true;
 	fetch->sends++;
-	return fetch->sends > 1 && fetch->body != NULL ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	return fetch->again_refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* Looks at each address once more, and makes no connection for a second sending. */
+static curl_socket_t on_connect(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct fetch *fetch = arg;
+	struct sock_addr addr = {.len = to->addrlen};
+
+	(void)purpose;
+	if (to->addrlen > sizeof(addr.u))
+		return CURL_SOCKET_BAD;
+	memcpy(&addr.u, &to->addr, to->addrlen);
+	fetch->again_refused = fetch->sends > 0 && fetch->body != NULL;
+	if (fetch->again_refused || !address_allowed(fetch, &addr))
+		return CURL_SOCKET_BAD;
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 /* ---- one request: into curl's hands ---- */
-
-static void set_trust(struct fetch *fetch)
-{
-	CURL *easy = fetch->easy;
-	const struct fetcher *fetcher = fetch->fetcher;
-	struct curl_blob blob = {.data = fetch->ca_bundle, .flags = CURL_BLOB_COPY};
-
-	/* Only a trust store read from one file is cached by curl; the folder would add the
-	 * system's. */
-	curl_easy_setopt(easy, CURLOPT_CAPATH, fetch->ca_bundle == NULL ? fetcher->ca_path : NULL);
-	if (fetch->ca_bundle != NULL) {
-		blob.len = strlen(fetch->ca_bundle);
-		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-	} else if (fetcher->ca_file != NULL) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, fetcher->ca_file);
-	}
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, fetch->flags.skip_tls_verify ? 0L : 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, fetch->flags.skip_tls_verify ? 0L : 2L);
-	if (!fetch->flags.skip_tls_verify)
-		fetch_tls_watch(easy, &fetch->tls);
-}
 
 static void set_callbacks(struct fetch *fetch)
 {
@@ -296,6 +301,8 @@ static void set_callbacks(struct fetch *fetch)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
 }
 
 static void set_limits(struct fetch *fetch)
@@ -312,6 +319,7 @@ static void set_limits(struct fetch *fetch)
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, fetch->flags.close_connection ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fetch->flags.fresh ? 1L : 0L);
 }
 
 static void add_header(struct fetch *fetch, const char *line)
@@ -347,6 +355,10 @@ static void set_request(struct fetch *fetch)
 static void fetch_connect(struct fetch *fetch)
 {
 	struct fetcher *fetcher = fetch->fetcher;
+	struct fetch_trust trust = {.bundle = fetch->ca_bundle,
+				    .file = fetcher->ca_file,
+				    .path = fetcher->ca_path,
+				    .skip = fetch->flags.skip_tls_verify};
 
 	fetch->easy = curl_easy_init();
 	if (fetch->easy == NULL) {
@@ -355,7 +367,7 @@ static void fetch_connect(struct fetch *fetch)
 	}
 	set_callbacks(fetch);
 	set_limits(fetch);
-	set_trust(fetch);
+	fetch_tls_set(fetch->easy, &trust, &fetch->tls);
 	set_request(fetch);
 	curl_easy_setopt(fetch->easy, CURLOPT_RESOLVE, fetch->resolve);
 	curl_easy_setopt(fetch->easy, CURLOPT_CONNECT_TO, fetch->connect_to);
@@ -366,15 +378,6 @@ static void fetch_connect(struct fetch *fetch)
 }
 
 /* ---- one request: where it may go ---- */
-
-static bool address_allowed(const struct fetch *fetch, const struct sock_addr *addr)
-{
-	const struct fetcher *fetcher = fetch->fetcher;
-
-	if (sock_addr_link_local(addr) || (fetch->flags.no_loopback && sock_addr_loopback(addr)))
-		return false;
-	return fetcher->may_dial == NULL || fetcher->may_dial(fetcher->rules, addr);
-}
 
 static void end_denied(struct fetch *fetch)
 {
@@ -451,6 +454,7 @@ static void fetch_begin_hop(struct fetch *fetch)
 	struct err err;
 
 	fetch->sends = 0;
+	fetch->again_refused = false;
 	fetch->answer.sent = false;
 	fetch->header_bytes = 0;
 	buf_reset(&fetch->received);
@@ -495,7 +499,7 @@ static void follow(struct fetch *fetch)
 	struct url target;
 
 	if (next == NULL || url_read(sv_from(next), &target, NULL) != 0) {
-		fetch_end(fetch, FETCH_BROKEN, "%s redirects to something that is no URL",
+		fetch_end(fetch, FETCH_DENIED, "%s redirects to something that is no URL",
 			  fetch->target.host);
 		return;
 	}
@@ -505,7 +509,7 @@ static void follow(struct fetch *fetch)
 		return;
 	}
 	if (fetch->hops++ >= REDIRECTS_MAX) {
-		fetch_end(fetch, FETCH_BROKEN, "more than %d redirects, the last to %.150s",
+		fetch_end(fetch, FETCH_DENIED, "more than %d redirects, the last to %.150s",
 			  REDIRECTS_MAX, next);
 		return;
 	}
@@ -550,9 +554,10 @@ static void end_failed(struct fetch *fetch, CURLcode code)
 	const char *why =
 		fetch->curl_error[0] != '\0' ? fetch->curl_error : curl_easy_strerror(code);
 
-	if (code == CURLE_ABORTED_BY_CALLBACK) {
+	if (fetch->again_refused) {
 		fetch->answer.reused = true;
-		fetch_end(fetch, failure, "%s closed the kept connection under the request", host);
+		fetch_end(fetch, FETCH_BROKEN, "%s closed the kept connection under the request",
+			  host);
 	} else if (failure == FETCH_TOO_BIG) {
 		fetch_end(fetch, failure, "%s: the answer is over the limit of %zu KiB", host,
 			  fetch->body_max >> 10);

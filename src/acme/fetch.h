@@ -35,6 +35,7 @@ struct fetch_request {
 	bool skip_tls_verify;
 	bool follow_redirects; /* GET and HEAD: at most 5, same scheme or to https */
 	bool close_connection; /* do not keep it for others */
+	bool fresh;            /* on a new connection, even when one is kept */
 	size_t body_max;       /* 0: FETCH_BODY_MAX */
 	int64_t timeout_ms;    /* 0: 60 s; connect 10 s */
 	bool no_loopback;      /* refuse loopback addresses (link-local ones are always refused) */
@@ -50,7 +51,8 @@ enum fetch_failure {
 	FETCH_TLS,     /* verification failed, or the server ended the handshake with an alert */
 	FETCH_TIMEOUT,
 	FETCH_TOO_BIG,
-	FETCH_DENIED, /* an address that must not be asked, or a URL that cannot be */
+	FETCH_DENIED, /* an address or redirect that must not be followed, or a URL that cannot be
+		       */
 	FETCH_BROKEN, /* anything else below HTTP */
 };
 

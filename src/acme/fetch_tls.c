@@ -48,9 +48,31 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
 	return CURLE_OK;
 }
 
-void fetch_tls_watch(CURL *easy, struct fetch_tls *seen)
+static void set_store(CURL *easy, const struct fetch_trust *trust)
+{
+	struct curl_blob blob = {.flags = CURL_BLOB_COPY};
+
+	/* Only a trust store read from one file is cached by curl; the folder would add the
+	 * system's. */
+	curl_easy_setopt(easy, CURLOPT_CAPATH, trust->bundle == NULL ? trust->path : NULL);
+	if (trust->bundle != NULL) {
+		blob.data = (char *)trust->bundle;
+		blob.len = strlen(trust->bundle);
+		curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+	} else if (trust->file != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, trust->file);
+	}
+}
+
+void fetch_tls_set(CURL *easy, const struct fetch_trust *trust, struct fetch_tls *seen)
 {
 	seen->certificate[0] = '\0';
+	set_store(easy, trust);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, trust->skip ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, trust->skip ? 0L : 2L);
+	if (trust->skip)
+		return;
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
 	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, seen);
 }

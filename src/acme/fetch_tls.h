@@ -1,9 +1,10 @@
-/* acme/fetch_tls.h - what the server's certificate was when its verification failed; fetch.c only
- */
+/* acme/fetch_tls.h - whom a request trusts, and what the certificate was that did not pass; fetch.c
+ * only */
 #ifndef ACME_FETCH_TLS_H
 #define ACME_FETCH_TLS_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fetch_tls {             /* of the connection that was tried last; outlives its handshake */
@@ -11,7 +12,14 @@ struct fetch_tls {             /* of the connection that was tried last; outlive
 				*/
 };
 
-/* Makes the handshakes of easy fill seen. Verification itself stays curl's and OpenSSL's. */
-void fetch_tls_watch(CURL *easy, struct fetch_tls *seen);
+struct fetch_trust {             /* borrowed */
+	const char *bundle;      /* PEM, instead of all others; NULL: none */
+	const char *file, *path; /* NULL: libcurl's own file */
+	bool skip;               /* nobody is verified */
+};
+
+/* Sets what easy trusts, and makes its handshakes fill seen. Verification itself stays curl's and
+ * OpenSSL's. */
+void fetch_tls_set(CURL *easy, const struct fetch_trust *trust, struct fetch_tls *seen);
 
 #endif

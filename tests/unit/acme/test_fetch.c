@@ -259,13 +259,16 @@ static void test_answer(void **state)
 
 static void test_kept_connection(void **state)
 {
+	struct fetch_request request = {.method = "GET", .url = url("/a")};
+
 	(void)state;
 	world.replies[0] = OK_HEAD "\r\nhello";
 	assert_false(get("/a").reused);
 	assert_true(get("/b").reused);
 	assert_true(post().reused);
-	assert_non_null(strstr(world.last, "Content-Type: application/jose+json\r\n"));
 	assert_int_equal(world.accepted, 1);
+	request.fresh = true;
+	assert_false(run(&request).reused);
 }
 
 static void test_post_on_a_dead_kept_connection_goes_out_once(void **state)
@@ -281,7 +284,9 @@ static void test_post_on_a_dead_kept_connection_goes_out_once(void **state)
 	assert_int_equal(seen.failure, FETCH_BROKEN);
 	assert_true(seen.reused && seen.sent);
 	assert_int_equal(world.requests, 2);
+	assert_int_equal(world.accepted, 1); /* nor is there a connection for a second sending */
 	seen = post();
+	assert_non_null(strstr(world.last, "Content-Type: application/jose+json\r\n"));
 	assert_string_equal(seen.body, "again");
 }
 
@@ -375,7 +380,7 @@ static void test_redirects(void **state)
 	world.requests = 0;
 	world.replies[1] = NULL; /* the first for ever */
 	seen = run(&request);
-	assert_int_equal(seen.failure, FETCH_BROKEN);
+	assert_int_equal(seen.failure, FETCH_DENIED);
 	assert_non_null(strstr(seen.why, "redirects"));
 	assert_int_equal(world.requests, 6);
 
@@ -394,7 +399,7 @@ static void test_redirects(void **state)
 	world.requests = 0;
 	world.replies[0] = "HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n"
 			   "Content-Length: 0\r\n\r\n";
-	assert_int_equal(run(&request).failure, FETCH_BROKEN);
+	assert_int_equal(run(&request).failure, FETCH_DENIED);
 }
 
 static bool nobody(const void *rules, const struct sock_addr *addr)
