@@ -63,6 +63,17 @@ static void echo_produce(struct echo *echo)
 		conn_close(echo->conn);
 }
 
+static void echo_log(struct conn *conn)
+{
+	struct exchange ex = {.conn = conn,
+			      .proto = conn->proto,
+			      .status = 200,
+			      .started_ms = loop_now(conn->worker->loop)};
+
+	access_write(conn->worker->access, &ex);
+	conn_write(conn, SV("logged\n"));
+}
+
 static void echo_line(struct echo *echo, struct str_view line)
 {
 	struct conn *conn = echo->conn;
@@ -88,6 +99,8 @@ static void echo_line(struct echo *echo, struct str_view line)
 	} else if (sv_eq(line, SV("token"))) {
 		worker_challenge_fetched(conn->worker, SV("the-token"));
 		conn_write(conn, SV("told\n"));
+	} else if (sv_eq(line, SV("log"))) {
+		echo_log(conn);
 	} else if (sv_eq(line, SV("stall"))) {
 		echo->stalled = true;
 	} else {

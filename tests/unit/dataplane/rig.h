@@ -7,6 +7,7 @@
  *     sink N       reads N raw bytes, then "sunk"
  *     close        "bye", then the connection ends with conn_close
  *     abort        conn_abort
+ *     log          "logged", and a line in the access log
  *     stall        nothing is read any more
  */
 #ifndef TESTS_DATAPLANE_RIG_H

@@ -231,6 +231,26 @@ static void test_time_outs(void **state)
 	rig_stop(&rig);
 }
 
+/* The last answer is not taken: the connection is given up all the same. */
+static void test_nobody_reads_the_end(void **state)
+{
+	struct plane_limits limits = plane_limits_default;
+	struct rig rig;
+	struct binding *binding;
+	int fd;
+
+	(void)state;
+	limits.keepalive_idle_ms = 50;
+	limits.body_idle_ms = 50;
+	binding = start_plain(&rig, &limits);
+	fd = rig_connect(binding);
+	send_text(fd, "big 50000000\n");
+	rig_wait_metric(&rig, "sallyport_connections_accepted_total", 1);
+	rig_wait_metric(&rig, "sallyport_connections_active", 0);
+	close(fd);
+	rig_stop(&rig);
+}
+
 static void test_connection_limit(void **state)
 {
 	struct plane_limits limits = plane_limits_default;
@@ -287,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_reset_while_stalled),
 		cmocka_unit_test(test_time_outs),
+		cmocka_unit_test(test_nobody_reads_the_end),
 		cmocka_unit_test(test_connection_limit),
 		cmocka_unit_test(test_input_limit),
 	};

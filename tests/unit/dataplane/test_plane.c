@@ -251,6 +251,45 @@ static void test_stop_under_load(void **state)
 	}
 }
 
+static void expect_line(int fd)
+{
+	static const char want[] = "127.0.0.1 - - [";
+	char got[200] = "";
+
+	for (size_t len = 0; strchr(got, '\n') == NULL && len < sizeof(got) - 1; len++)
+		assert_int_equal(read(fd, got + len, 1), 1);
+	assert_memory_equal(got, want, sizeof(want) - 1);
+}
+
+/* The descriptors given are the caller's: the workers write to copies. */
+static void test_access_log(void **state)
+{
+	struct rig rig;
+	struct binding *binding;
+	int first[2], second[2], fd;
+
+	(void)state;
+	assert_int_equal(pipe2(first, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(second, O_CLOEXEC), 0);
+	rig_start(&rig, 2, NULL, first[1]);
+	close(first[1]);
+	binding = rig_serve(&rig, (struct rig_port){0});
+	fd = rig_connect(binding);
+	send_text(fd, "log\nlog\n");
+	expect_text(fd, "logged\nlogged\n");
+	expect_line(first[0]);
+	expect_line(first[0]);
+	plane_reopen_access(rig.plane, second[1]);
+	close(second[1]);
+	assert_int_equal(read(first[0], &(char){0}, 1), 0); /* every worker has let go */
+	send_text(fd, "log\n");
+	expect_line(second[0]);
+	close(fd);
+	close(first[0]);
+	close(second[0]);
+	rig_stop(&rig);
+}
+
 static bool token_came(struct rig *rig)
 {
 	return rig->tokens > 0;
@@ -326,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_drain_has_an_end),
 		cmocka_unit_test(test_drain_without_connections),
 		cmocka_unit_test(test_stop_under_load),
+		cmocka_unit_test(test_access_log),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_no_descriptors),
 	};

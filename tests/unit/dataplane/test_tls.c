@@ -2,10 +2,12 @@
 #include "rig.h"
 
 #include "dataplane/binding.h"
+#include "dataplane/tls_cert.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -609,6 +611,54 @@ static void test_bad_certificate(void **state)
 	SSL_CTX_free(ctx);
 }
 
+/* More certificates than the cache holds: each is found, and is the right one. */
+static void test_cert_cache(void **state)
+{
+	static const char *const names[] = {"a.example", "b.example", "c.example"};
+	static const int order[] = {0, 1, 0, 2, 1, 0, 2, 2, 0};
+	struct cert_cache *cache = cert_cache_new(2);
+	struct graveyard graveyard = {0};
+	struct cert *certs[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		certs[i] = rig_cert(names[i]);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		const struct parsed_cert *parsed = cert_cache_get(cache, certs[order[i]]);
+
+		assert_non_null(parsed);
+		assert_int_equal(X509_check_host(parsed->leaf, names[order[i]], 0, 0, NULL), 1);
+	}
+	cert_cache_free(cache);
+	for (size_t i = 0; i < 3; i++)
+		part_unref(&certs[i]->part, &graveyard);
+	assert_int_equal(graveyard_sweep(&graveyard, UINT64_MAX), 0);
+}
+
+/* Half a ClientHello, or none, ends at the deadline. */
+static void test_handshake_time_out(void **state)
+{
+	static const char *const beginnings[] = {"", "\x16\x03\x01"};
+	struct plane_limits limits = plane_limits_default;
+	struct rig rig;
+	struct binding *binding;
+
+	(void)state;
+	limits.tls_handshake_ms = 50;
+	rig_start(&rig, 1, &limits, -1);
+	binding = rig_serve(&rig, (struct rig_port){.tls = true});
+	for (size_t i = 0; i < 2; i++) {
+		int fd = rig_connect(binding);
+
+		send_text(fd, beginnings[i]);
+		expect_end(fd);
+		close(fd);
+	}
+	rig_wait_metric(&rig, "sallyport_connections_active", 0);
+	assert_int_equal(rig_metric(&rig, "sallyport_client_timeouts_total"), 2);
+	rig_stop(&rig);
+}
+
 /* ---- memory ---- */
 
 static size_t resident(void)
@@ -670,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_broken_record), cmocka_unit_test(test_volume),
 		cmocka_unit_test(test_tickets_13),    cmocka_unit_test(test_tickets_12),
 		cmocka_unit_test(test_renewal),       cmocka_unit_test(test_bad_certificate),
+		cmocka_unit_test(test_cert_cache),    cmocka_unit_test(test_handshake_time_out),
 		cmocka_unit_test(test_idle_memory),
 	};
 
