@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ACCEPT_BATCH 64 /* connections of one socket in one turn at most: others want theirs too \
-			 */
+#define ACCEPT_BATCH                                                                \
+	64 /* connections of one socket in one turn at most: others want theirs too \
+	    */
 
 /* False: no more now. */
 static bool accept_failed(struct worker *worker)
