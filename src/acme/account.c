@@ -79,6 +79,7 @@ static int account_prepare(struct acme_call *call, struct acme_result *result)
 	const struct account_call *account = call->own;
 	struct err err = {0};
 
+	free(TAKE(call->request.payload)); /* of another directory */
 	if (account->eab_kid == NULL && directory_needs_eab(&call->client->directory)) {
 		call->request.payload = xstrdup("{\"onlyReturnExisting\":true}");
 		return 0;

@@ -127,20 +127,31 @@ static void request_deinit(struct call_request *request)
 	*request = (struct call_request){0};
 }
 
-void call_free(struct acme_call *call)
+/* After this nothing of the loop or the client leads to the call, nor the other way. */
+static void detach(struct acme_call *call)
 {
 	gate_leave(call);
 	list_remove(&call->link);
 	task_cancel(&call->task);
 	timer_stop(call->client->loop, &call->timer);
 	if (call->fetch != NULL)
-		fetch_cancel(call->fetch);
+		fetch_cancel(TAKE(call->fetch));
+}
+
+static void release(struct acme_call *call)
+{
 	if (call->own != NULL)
 		call->kind->free_own(call->own);
 	request_deinit(&call->request);
 	json_decref(call->body);
 	free(call->location);
 	free(call);
+}
+
+void call_free(struct acme_call *call)
+{
+	detach(call);
+	release(call);
 }
 
 void acme_cancel(struct acme_call *call)
@@ -157,12 +168,9 @@ static void finish(struct acme_call *call)
 	if (result->outcome != ACME_OK)
 		log_debug("acme", "%s: %s (HTTP %ld, %s)", result->step, result->problem.text,
 			  result->http_status, result->problem.type);
-	gate_leave(call);
-	list_remove(&call->link);
-	timer_stop(call->client->loop, &call->timer);
-	task_cancel(&call->task);
-	call->done(call->arg, result);
-	call_free(call);
+	detach(call);
+	call->done(call->arg, result); /* may free the client */
+	release(call);
 }
 
 void call_ok(struct acme_call *call)
@@ -452,7 +460,10 @@ static void account_unknown(struct acme_call *call)
 static void rate_limited(struct acme_call *call)
 {
 	int64_t wait = call->result.retry_after_ms;
+	struct acme_problem *problem = &call->result.problem;
 
+	if (problem->type[0] == '\0') /* the status alone says so */
+		memcpy(problem->type, "rateLimited", sizeof("rateLimited"));
 	gate_close(call, wait, true);
 	if (wait < 0)
 		call_end(call, ACME_RETRY_LATER, "%s", "");
@@ -466,6 +477,7 @@ static void not_found(struct acme_call *call)
 
 	if (listed && !call->directory_checked) {
 		call->directory_checked = true;
+		call->prepared = false; /* what was made from the directory is made again */
 		call->client->load.stale = true;
 		call_go(call);
 	} else if (listed || call->result.retry_after_ms >= 0) {

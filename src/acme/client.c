@@ -43,6 +43,12 @@ const json_t *acme_client_directory(const struct acme_client *client)
 	return client->directory.json;
 }
 
+void acme_client_reset_limits(struct acme_client *client)
+{
+	for (int i = 0; i < ACME_RESOURCE_COUNT; i++)
+		client->gates[i].not_before = 0;
+}
+
 void client_fill_request(const struct acme_client *client, const char *url,
 			 struct fetch_request *request)
 {

@@ -78,7 +78,8 @@ struct acme_result {
 	struct str_view text; /* certificate chain (PEM) for acme_certificate */
 };
 
-/* Borrowed for the call. The callback may free the client's caller, not the client itself. */
+/* The result is borrowed for the call; the struct acme_call is gone when done runs. done may start
+ * and cancel other calls, and free the client. */
 typedef void acme_done_fn(void *arg, const struct acme_result *result);
 
 struct acme_eab {                     /* external account binding (RFC 8555, section 7.3.4) */
@@ -137,6 +138,9 @@ struct acme_call *acme_deactivate_authorization(struct acme_client *client, cons
 struct acme_call *acme_revoke(struct acme_client *client, struct str_view cert_der, int reason,
 			      acme_done_fn *done, void *arg);
 void acme_cancel(struct acme_call *call); /* done is not called */
+
+/* Forgets the waits that the CA has asked for: somebody wants an attempt now. */
+void acme_client_reset_limits(struct acme_client *client);
 
 /* The directory as last read (borrowed; NULL before the first answer): meta.termsOfService,
  * profiles, … */

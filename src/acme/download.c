@@ -116,11 +116,15 @@ static void certificate_read(struct acme_call *call)
 /* An alternate that cannot be had is no reason to lose the certificate. */
 static bool download_failed(struct acme_call *call)
 {
-	const struct download *download = call->own;
+	struct download *download = call->own;
+	enum acme_outcome outcome = call->result.outcome;
 
 	if (download->chain == NULL)
 		return false;
-	read_next(call);
+	if (outcome == ACME_RETRY_LATER) /* the others would not come either */
+		take_default(call);
+	else
+		read_next(call);
 	return true;
 }
 

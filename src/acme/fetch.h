@@ -2,7 +2,8 @@
  *
  * Never blocks: names are resolved by c-ares and handed to curl with CURLOPT_RESOLVE. The answer's
  * size, the time to connect and the whole time are bounded; redirects are followed only when asked
- * for.
+ * for. HTTP/1.1, TLS 1.2 or newer. The proxies of the environment (https_proxy) are not used, since
+ * curl would resolve their names itself.
  */
 #ifndef ACME_FETCH_H
 #define ACME_FETCH_H

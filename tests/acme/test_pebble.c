@@ -193,6 +193,49 @@ static void test_order_is_found(void **state)
 	close_lab(&lab);
 }
 
+#define MANY 24
+
+struct many {
+	struct loop *loop;
+	int good, done;
+};
+
+static void count_order(void *arg, const struct acme_result *result)
+{
+	struct many *many = arg;
+
+	many->good += result->outcome == ACME_OK && result->location != NULL;
+	if (++many->done == MANY)
+		loop_stop(many->loop);
+}
+
+static void test_many_at_once(void **state)
+{
+	struct lab lab = {0};
+	struct many many = {0};
+	unsigned before;
+
+	(void)state;
+	open_lab(&lab);
+	many.loop = lab.drive.loop;
+	assert_int_equal(drive_account(&lab.drive, NULL), ACME_OK);
+	for (int round = 0; round < 2; round++) {
+		before = pebble_requests(&lab.pebble);
+		many.good = many.done = 0;
+		for (int i = 0; i < MANY; i++) {
+			struct str_view name = SV("a.example.com");
+			struct acme_new_order order = {.dns = &name, .dns_count = 1};
+
+			acme_order_new(lab.drive.client, &order, count_order, &many);
+		}
+		loop_run(many.loop);
+		assert_int_equal(many.good, MANY);
+	}
+	/* The second time, a nonce is there for each. */
+	assert_int_equal(pebble_requests(&lab.pebble) - before, MANY);
+	close_lab(&lab);
+}
+
 static void save_body(void *arg, const struct fetch_answer *answer)
 {
 	struct lab *lab = arg;
@@ -211,6 +254,7 @@ static char *root_name(struct lab *lab, int number)
 	BIO *bio;
 	X509 *root;
 
+	free(TAKE(lab->drive.text));
 	fetch_start(lab->drive.fetcher, &request, save_body, lab);
 	loop_run(lab->drive.loop);
 	bio = BIO_new_mem_buf(lab->drive.text, -1);
@@ -263,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_untrusted_ca),
 		cmocka_unit_test(test_trust_from_the_environment),
 		cmocka_unit_test(test_order_is_found),
+		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_preferred_chain),
 	};
 

@@ -551,11 +551,18 @@ static void test_long_rate_limit_answers_here(void **state)
 	assert_string_equal(second.type, "rateLimited");
 	assert_in_range(second.retry_after_ms, 3590000, 3600000);
 	assert_int_equal(ca.requests, requests);
+	acme_client_reset_limits(client); /* somebody wants it now */
+	ca.faults[0] = (struct fault)FAULT("/newOrder", 1, FAULT_BODY, .status = 429,
+					   .text = "slow down", .retry_after = "3600");
+	new_order(client, &second);
+	fake_run();
+	assert_int_equal(ca.requests, requests + 1);
+	assert_string_equal(second.type, "rateLimited");
 	fake_advance(3600000);
 	new_order(client, &third);
 	fake_run();
 	assert_int_equal(third.outcome, ACME_OK);
-	assert_int_equal(ca.violations, 0);
+	assert_int_equal(ca.violations, 1); /* the one that was wanted */
 	acme_client_free(client);
 }
 
@@ -696,6 +703,36 @@ static void test_orders_list(void **state)
 	acme_client_free(client);
 }
 
+static void free_client(void *arg, const struct acme_result *result)
+{
+	struct acme_client **client = arg;
+
+	(void)result;
+	acme_client_free(*client);
+	*client = NULL;
+}
+
+static void test_client_freed_by_its_callback(void **state)
+{
+	struct acme_new_order order = {.dns = &name, .dns_count = 1};
+	struct outcome never = {0};
+	struct acme_client *client;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		fake_reset();
+		ca.has_account = i == 0;
+		ca.no_new_order_member = i == 2;
+		client = fake_client(KID);
+		acme_order_new(client, &order, free_client, &client);
+		acme_get(client, "https://evil.example/", fake_done, &never);
+		new_order(client, &never);
+		fake_run();
+		assert_null(client);
+		assert_int_equal(fake_open(), 0);
+	}
+}
+
 static void test_http_directory_is_refused(void **state)
 {
 	struct acme_config config = {.directory = "http://ca.example/dir"};
@@ -720,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_account_made_again),
 		cmocka_unit_test(test_external_binding),
 		cmocka_unit_test(test_orders_list),
+		cmocka_unit_test(test_client_freed_by_its_callback),
 		cmocka_unit_test(test_http_directory_is_refused),
 	};
 
