@@ -1,0 +1,503 @@
+/* controller/compile.c - from the store to the data plane: one pass decides everything
+ *
+ * Gateways and what attaches to them -> sockets, certificates, routes -> snapshot -> statuses. A
+ * pass goes over everything, but makes anew only what is another; it runs at most once a turn.
+ */
+#include "controller/compile.h"
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/own.h"
+#include "controller/certrefs.h"
+#include "controller/compile_priv.h"
+#include "controller/gwstatus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STATUSES_MAX 1000  /* of routes in one pass; the rest in the next turn */
+#define ACK_WAIT_MS  1000  /* Gateways say that they wait when the workers take longer */
+#define LOOK_MS      60000 /* addresses of this host, age of ticket keys */
+
+static struct store *store_of(const struct compile *compile)
+{
+	return compile->ctl->config.store;
+}
+
+static int64_t now_of(const struct compile *compile)
+{
+	return loop_now(compile->ctl->config.loop);
+}
+
+typedef void listener_fn(struct compile *compile, struct gw_listener *listener);
+
+static void each_listener(struct compile *compile, listener_fn *work)
+{
+	for (size_t i = 0; i < compile->gateways.count; i++) {
+		struct gateway *gateway = compile->gateways.list[i];
+
+		for (size_t j = 0; j < gateway->listener_count; j++)
+			work(compile, &gateway->listeners[j]);
+	}
+}
+
+/* ---- Gateways and routes ---- */
+
+static const json_t *namespace_labels(void *arg, struct str_view ns)
+{
+	const struct compile *compile = arg;
+	char key[512];
+	const struct object *object;
+
+	snprintf(key, sizeof(key), "core/namespaces//%.*s", SV_ARG(ns));
+	object = store_get(store_of(compile), sv_from(key));
+	return object == NULL ? NULL : json_at(object->json, "metadata.labels");
+}
+
+static bool gateway_exists(void *arg, struct str_view ns, struct str_view name)
+{
+	const struct compile *compile = arg;
+	char key[640];
+
+	snprintf(key, sizeof(key), GATEWAY_GROUP "/gateways/%.*s/%.*s", SV_ARG(ns), SV_ARG(name));
+	return store_get(store_of(compile), sv_from(key)) != NULL;
+}
+
+static void load_gateways(struct compile *compile)
+{
+	if (!gateways_follow(&compile->gateways, store_of(compile)) && !compile->gateways_dirty)
+		return;
+	gateways_deinit(&compile->gateways);
+	gateways_load(&compile->gateways, store_of(compile));
+	compile->gateways_dirty = false;
+	compile->routes.attach_epoch++;
+	ports_try_again(&compile->ports);
+}
+
+static void begin_listener(struct compile *compile, struct gw_listener *listener)
+{
+	listener->attached = 0;
+	listener->counted = NULL;
+	listener->served =
+		listener_usable(listener) ? served_get(&compile->served, listener) : NULL;
+}
+
+static void take_route(void *arg, const struct route *route)
+{
+	bool counts = route_runs(route);
+
+	(void)arg;
+	for (size_t i = 0; i < route->attached.count; i++) {
+		const struct attachment *attachment = &route->attached.list[i];
+		struct gw_listener *listener = attachment->listener;
+
+		if (counts && listener->counted != route) {
+			listener->counted = route;
+			listener->attached++;
+		}
+		if (listener->served != NULL)
+			served_add(listener->served, attachment_host(attachment, route->object),
+				   route);
+	}
+}
+
+/* ---- certificates and sockets ---- */
+
+static void find_http(struct compile *compile, struct gw_listener *listener)
+{
+	if (listener->protocol == LISTENER_HTTP && listener_usable(listener))
+		compile->http_listeners++;
+}
+
+static void resolve_certs(struct compile *compile, struct gw_listener *listener)
+{
+	struct certrefs_env env = {.store = store_of(compile),
+				   .certs = compile->certs,
+				   .graveyard = compile->graveyard,
+				   .http_listener = compile->http_listeners > 0};
+
+	if (listener_has_tls(listener))
+		certrefs_resolve(&env, listener);
+}
+
+static void bind_listener(struct compile *compile, struct gw_listener *listener)
+{
+	if (listener_usable(listener))
+		ports_bind(&compile->ports, listener, now_of(compile));
+}
+
+static void serve_listener(struct compile *compile, struct gw_listener *listener)
+{
+	if (listener->served == NULL || listener->bound == 0)
+		return;
+	served_build(listener->served, listener, compile->graveyard);
+	ports_serve(&compile->ports, listener, listener->served->listener);
+}
+
+/* Sockets come before the snapshot, so that what cannot be bound becomes a condition. */
+static void bind_and_serve(struct compile *compile)
+{
+	for (size_t i = 0; i < compile->gateways.count; i++)
+		memset(compile->gateways.list[i]->address_bound, 0,
+		       sizeof(compile->gateways.list[i]->address_bound));
+	compile->http_listeners = 0;
+	each_listener(compile, find_http);
+	each_listener(compile, resolve_certs);
+	ports_begin(&compile->ports);
+	each_listener(compile, bind_listener);
+	each_listener(compile, serve_listener);
+}
+
+/* ---- publishing ---- */
+
+/* All that tells one generation from another, but for tokens and ticket keys. Parts of the newest
+ * generation are alive as long as it is the newest, so an address stands for its part. */
+static uintptr_t *shape_of(const struct snap_port *ports, size_t count, size_t *size)
+{
+	uintptr_t *shape;
+	size_t at = 0;
+
+	*size = 0;
+	for (size_t i = 0; i < count; i++)
+		*size += 3 + ports[i].listener_count;
+	shape = xcalloc(*size + 1, sizeof(*shape));
+	for (size_t i = 0; i < count; i++) {
+		shape[at++] = (uintptr_t)ports[i].binding;
+		shape[at++] = ports[i].tls;
+		shape[at++] = ports[i].listener_count;
+		for (size_t j = 0; j < ports[i].listener_count; j++)
+			shape[at++] = (uintptr_t)ports[i].listeners[j];
+	}
+	return shape;
+}
+
+/* Takes the shape; true: it is another. */
+static bool shape_take(struct compile *compile, uintptr_t *shape, size_t size)
+{
+	if (compile->shape_count == size && compile->shape != NULL &&
+	    memcmp(compile->shape, shape, size * sizeof(*shape)) == 0) {
+		free(shape);
+		return false;
+	}
+	free(compile->shape);
+	compile->shape = shape;
+	compile->shape_count = size;
+	return true;
+}
+
+static void publish(struct compile *compile, struct snap_port *ports, size_t port_count)
+{
+	struct snapshot like = {.port_count = port_count, .ports = ports};
+	AUTO(auto_free)
+	struct challenge *challenges = tokens_snapshot(&compile->tokens, &like.challenge_count);
+
+	like.challenges = challenges;
+	memcpy(like.ticket_keys, compile->tickets.keys, sizeof(like.ticket_keys));
+	compile->published = plane_publish(compile->ctl->config.plane, snapshot_new(&like));
+	compile->published_at = now_of(compile);
+	compile->publishes++;
+	tokens_published(&compile->tokens, compile->published);
+	if (!compile->publishing)
+		ctl_work_begin(compile->ctl);
+	compile->publishing = true;
+	log_debug("gateway", "generation %llu: %zu ports, %zu routes, %zu tokens",
+		  (unsigned long long)compile->published, port_count, compile->routes.by_key.count,
+		  like.challenge_count);
+}
+
+static void publish_if_changed(struct compile *compile)
+{
+	size_t port_count, size;
+	AUTO(auto_free) struct snap_port *ports = ports_snapshot(&compile->ports, &port_count);
+	uintptr_t *shape = shape_of(ports, port_count, &size);
+	bool keys = tickets_rotate(&compile->tickets, now_of(compile));
+
+	tokens_pass(&compile->tokens, store_of(compile));
+	if (shape_take(compile, shape, size) || keys || compile->tokens.changed)
+		publish(compile, ports, port_count);
+}
+
+static void wake_order(void *arg, struct str_view order_key)
+{
+	ctl_queue(arg, CTL_ORDER, order_key);
+}
+
+void controllers_acknowledged(struct controllers *controllers, uint64_t generation)
+{
+	struct compile *compile = compile_of(controllers);
+
+	compile->ready = true;
+	tokens_woken(&compile->tokens, generation, wake_order, controllers);
+	if (!compile->publishing || generation < compile->published)
+		return;
+	compile->publishing = false;
+	compile_soon(controllers); /* statuses */
+	ctl_work_end(controllers);
+}
+
+bool controllers_ready(const struct controllers *controllers)
+{
+	return compile_of(controllers)->ready;
+}
+
+/* ---- statuses ---- */
+
+static void put_status(void *arg, const struct object *object, json_t *status)
+{
+	const struct compile *compile = arg;
+
+	ctl_put_status(compile->ctl, CTL_COMPILE, object, status);
+}
+
+static bool class_status(void *arg, const struct object *class)
+{
+	if (gatewayclass_is_ours(class))
+		put_status(arg, class, gwstatus_class(class, ctl_now()));
+	return true;
+}
+
+/* Not while the workers are taking something over: it would be "no" now and "yes" at once. */
+static void gateway_statuses(struct compile *compile)
+{
+	struct gwstatus_env env = {.acknowledged = !compile->publishing, .now = ctl_now()};
+
+	if (compile->publishing && now_of(compile) - compile->published_at < ACK_WAIT_MS)
+		return;
+	for (size_t i = 0; i < compile->gateways.count; i++) {
+		const struct gateway *gateway = compile->gateways.list[i];
+
+		put_status(compile, gateway->object, gwstatus_gateway(gateway, &env));
+	}
+}
+
+static void backend_statuses(struct compile *compile)
+{
+	struct str_view key;
+
+	for (size_t it = 0; map_next(&compile->unchecked, &it, &key, NULL);) {
+		const struct object *backend = store_get(store_of(compile), key);
+		struct err err = {.code = ERR_NONE};
+
+		if (backend != NULL) {
+			int bad = backend_check(backend->json, compile->ctl->config.rules, &err);
+
+			put_status(compile, backend,
+				   gwstatus_backend(backend, bad < 0 ? err.msg : NULL, ctl_now()));
+		}
+		(void)map_remove(&compile->unchecked, key);
+	}
+}
+
+static void write_statuses(struct compile *compile)
+{
+	store_each(store_of(compile), SV(GATEWAY_GROUP "/gatewayclasses/"), class_status, compile);
+	gateway_statuses(compile);
+	backend_statuses(compile);
+	if (routes_statuses(&compile->routes, ctl_now(), STATUSES_MAX, put_status, compile) ==
+	    STATUSES_MAX)
+		compile_soon(compile->ctl);
+}
+
+/* ---- the pass ---- */
+
+static void look_again(struct compile *compile, int64_t bind_at)
+{
+	int64_t now = now_of(compile), wait = LOOK_MS;
+
+	if (bind_at != 0 && bind_at - now < wait)
+		wait = bind_at > now ? bind_at - now : 1;
+	if (compile->publishing && ACK_WAIT_MS < wait)
+		wait = ACK_WAIT_MS;
+	ctl_queue_in(compile->ctl, CTL_COMPILE, SV(""), wait);
+}
+
+static void pass(struct compile *compile)
+{
+	int64_t begun = clock_wall_us(), bind_at;
+
+	load_gateways(compile);
+	(void)backends_refresh(compile->backends);
+	served_begin(&compile->served);
+	each_listener(compile, begin_listener);
+	(void)routes_pass(&compile->routes, store_of(compile), take_route, NULL);
+	bind_and_serve(compile);
+	publish_if_changed(compile);
+	served_end(&compile->served, compile->graveyard);
+	bind_at = ports_end(&compile->ports);
+	certs_sweep(compile->certs, compile->graveyard);
+	write_statuses(compile);
+	look_again(compile, bind_at);
+	compile->passes++;
+	compile->pass_us = clock_wall_us() - begun;
+}
+
+/* key: "", or that of an object whose status was not stored. */
+void compile_reconcile(struct controllers *ctl, struct str_view key)
+{
+	struct compile *compile = compile_of(ctl);
+
+	if (key.len == 0) {
+		pass(compile);
+		return;
+	}
+	routes_status_lost(&compile->routes, key);
+	if (sv_starts(key, SV("gateway.envoyproxy.io/backends/")))
+		compile_check_backend(compile, key);
+	queue_succeeded(ctl->queue, CTL_COMPILE, key);
+	compile_soon(ctl);
+}
+
+/* ---- what others ask ---- */
+
+bool compile_probe_add(struct controllers *controllers, struct str_view host, struct str_view token,
+		       struct str_view answer)
+{
+	struct challenge probe = {.host = host, .token = token, .key_authorization = answer};
+
+	compile_soon(controllers);
+	return tokens_probe_add(&compile_of(controllers)->tokens, &probe, COMPILE_PROBES_MAX);
+}
+
+void compile_probe_remove(struct controllers *controllers, struct str_view host,
+			  struct str_view token)
+{
+	struct challenge probe = {.host = host, .token = token};
+
+	tokens_probe_remove(&compile_of(controllers)->tokens, &probe);
+	compile_soon(controllers);
+}
+
+bool compile_challenge_served(const struct controllers *controllers, struct str_view token)
+{
+	return tokens_served(&compile_of(controllers)->tokens, token,
+			     plane_acknowledged(controllers->config.plane));
+}
+
+static bool listener_covers(const struct gw_listener *listener, const struct sock_addr *addr)
+{
+	const struct gateway *gateway = listener->gateway;
+	char one[SOCK_ADDR_TEXT], other[SOCK_ADDR_TEXT];
+
+	if (listener->protocol != LISTENER_HTTP || listener->bound == 0)
+		return false;
+	if (addr == NULL)
+		return true;
+	if (gateway->wildcard)
+		return gateway->address_bound[addr->u.any.sa_family == AF_INET6];
+	sock_addr_ip_text(addr, one);
+	for (size_t i = 0; i < gateway->address_count; i++) {
+		sock_addr_ip_text(&gateway->addresses[i], other);
+		if (gateway->address_bound[i] && strcmp(one, other) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* addr NULL: any. */
+static bool http_bound(const struct controllers *controllers, const struct sock_addr *addr)
+{
+	const struct gateways *gateways = &compile_of(controllers)->gateways;
+
+	for (size_t i = 0; i < gateways->count; i++) {
+		for (size_t j = 0; j < gateways->list[i]->listener_count; j++) {
+			if (listener_covers(&gateways->list[i]->listeners[j], addr))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool compile_has_http(const struct controllers *controllers)
+{
+	return http_bound(controllers, NULL);
+}
+
+bool compile_http_bound(const struct controllers *controllers, const struct sock_addr *addr)
+{
+	return http_bound(controllers, addr);
+}
+
+/* ---- metrics ---- */
+
+void compile_metrics(struct controllers *ctl, struct buf *out)
+{
+	const struct compile *compile = compile_of(ctl);
+	const struct {
+		const char *name, *type, *help;
+		double value;
+	} rows[] = {
+		{"sallyport_snapshot_generation", "gauge", "Newest configuration published.",
+		 (double)compile->published},
+		{"sallyport_snapshot_acknowledged", "gauge",
+		 "Newest configuration that all workers run.",
+		 (double)plane_acknowledged(ctl->config.plane)},
+		{"sallyport_gateways", "gauge", "Gateways of classes served here.",
+		 (double)compile->gateways.count},
+		{"sallyport_httproutes", "gauge", "HTTPRoutes known.",
+		 (double)compile->routes.by_key.count},
+		{"sallyport_compile_passes_total", "counter", "Passes of the compiler.",
+		 (double)compile->passes},
+		{"sallyport_compile_last_seconds", "gauge", "Time that the last pass took.",
+		 (double)compile->pass_us / 1e6},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		metric_head(out, rows[i].name, rows[i].type, rows[i].help);
+		metric_sample(out, rows[i].name, "", rows[i].value);
+	}
+}
+
+/* ---- birth and death ---- */
+
+static void names_changed(void *arg)
+{
+	compile_soon(((struct compile *)arg)->ctl);
+}
+
+int compile_start(struct controllers *ctl, struct err *err)
+{
+	struct compile *compile = xcalloc(1, sizeof(*compile));
+	struct backends_config config = {.store = ctl->config.store,
+					 .loop = ctl->config.loop,
+					 .dns = ctl->config.dns,
+					 .rules = ctl->config.rules,
+					 .changed = names_changed,
+					 .arg = compile};
+
+	(void)err;
+	compile->ctl = ctl;
+	compile->graveyard = plane_graveyard(ctl->config.plane);
+	compile->ports.plane = ctl->config.plane;
+	compile->certs = certs_new();
+	compile->backends = backends_new(&config);
+	compile->routes.attach = (struct attach_env){.gateways = &compile->gateways,
+						     .labels = namespace_labels,
+						     .exists = gateway_exists,
+						     .arg = compile};
+	compile->routes.compile = (struct compile_env){.backends = compile->backends,
+						       .store = ctl->config.store,
+						       .graveyard = compile->graveyard,
+						       .last_id = &compile->last_compiled};
+	compile->routes.attach_epoch = 1;
+	ctl->state[CTL_COMPILE] = compile;
+	compile_soon(ctl);
+	return 0;
+}
+
+void compile_stop(struct controllers *ctl)
+{
+	struct compile *compile = compile_of(ctl);
+
+	routes_deinit(&compile->routes);
+	served_deinit(&compile->served, compile->graveyard);
+	gateways_deinit(&compile->gateways);
+	ports_deinit(&compile->ports);
+	certs_free(compile->certs, compile->graveyard);
+	backends_free(compile->backends);
+	map_deinit(&compile->unchecked, NULL);
+	tokens_deinit(&compile->tokens);
+	tickets_deinit(&compile->tickets);
+	free(compile->shape);
+	free(compile);
+	ctl->state[CTL_COMPILE] = NULL;
+}

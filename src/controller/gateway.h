@@ -1,0 +1,103 @@
+/* controller/gateway.h - Gateways and their listeners as the compiler sees them
+ *
+ * Built anew whenever a Gateway, a GatewayClass or the labels of a Namespace change; listeners are
+ * then others, and routes attach anew. What a pass finds out (certificates, sockets, routes) is
+ * written into them. Control thread only.
+ */
+#ifndef CONTROLLER_GATEWAY_H
+#define CONTROLLER_GATEWAY_H
+
+#include "base/map.h"
+#include "dataplane/snapshot.h"
+#include "loop/sock.h"
+#include "store/store.h"
+
+#define GATEWAY_CONTROLLER    "sallyport.dev/gateway-controller"
+#define GATEWAY_GROUP         "gateway.networking.k8s.io"
+#define GATEWAY_ADDRESSES_MAX 16 /* as the Gateway API allows */
+#define LISTENER_CERTS_MAX    64
+
+enum listener_protocol { LISTENER_HTTP, LISTENER_HTTPS, LISTENER_UNSUPPORTED };
+enum listener_conflict { CONFLICT_NONE, CONFLICT_HOSTNAME, CONFLICT_PROTOCOL };
+
+struct gw_listener {
+	struct gateway *gateway;
+	const json_t *json;             /* in gateway->spec */
+	struct str_view name, hostname; /* borrowed from json */
+	uint16_t port;
+	enum listener_protocol protocol;
+	bool takes_http; /* HTTPRoutes may attach */
+	bool bad_kinds;  /* allowedRoutes.kinds names kinds that cannot attach */
+	enum listener_conflict conflict;
+	const struct gw_listener *rival; /* whom it conflicts with */
+	const char *refused;             /* sentence: asks for what is not supported; static */
+
+	/* of the last pass */
+	size_t attached;     /* routes */
+	const void *counted; /* last route that was counted */
+	size_t cert_count;
+	struct cert *certs[LISTENER_CERTS_MAX]; /* borrowed from certs.h */
+	const char *cert_reason;                /* of ResolvedRefs: False; NULL: fine */
+	char *cert_message;
+	bool cert_pending;     /* an issuer will bring the missing ones */
+	size_t bound, unbound; /* sockets */
+	bool unusable;         /* an address is not one of this host */
+	char *bind_message;
+	struct served *served; /* served.h */
+};
+
+enum gateway_state {
+	GATEWAY_ACCEPTED,
+	GATEWAY_PENDING, /* its class is not there or not accepted */
+	GATEWAY_REFUSED
+};
+
+struct gateway {
+	struct object *object; /* newest: what a status is written to */
+	struct object *spec;   /* what this was built from */
+	char *id;              /* "namespace/name" */
+	int64_t created;
+	enum gateway_state state;
+	const char *reason; /* of Accepted when it is not; static */
+	char *message;
+	bool wildcard; /* no addresses asked for: all of the host */
+	size_t address_count;
+	struct sock_addr addresses[GATEWAY_ADDRESSES_MAX + 1]; /* port 0; one to read into */
+	bool address_bound[GATEWAY_ADDRESSES_MAX + 1];         /* wildcard: [0] IPv4, [1] IPv6 */
+	size_t listener_count;
+	struct gw_listener *listeners;
+};
+
+struct gateways {
+	size_t count, size;
+	struct gateway **list; /* oldest first, then by name */
+	struct map by_id;
+};
+
+/* Every Gateway whose class is ours or does not exist. */
+void gateways_load(struct gateways *gateways, const struct store *store);
+void gateways_deinit(struct gateways *gateways);
+struct gateway *gateways_find(const struct gateways *gateways, struct str_view id);
+/* Takes the newest objects for the statuses; true: a Gateway was changed in more than its status,
+ * or came or went (then load anew). */
+bool gateways_follow(struct gateways *gateways, const struct store *store);
+
+/* ---- parts ---- */
+/* class: NULL when there is none of that name. */
+struct gateway *gateway_new(const struct object *object, const struct object *class);
+void gateway_free(struct gateway *gateway);
+bool gatewayclass_is_ours(const struct object *class);
+bool gatewayclass_accepted(const struct object *class);
+void gateways_add(struct gateways *gateways, struct gateway *gateway); /* takes it */
+/* Sorts, and finds the listeners that conflict: with each other in one Gateway none of them wins,
+ * else the oldest Gateway does. */
+void gateways_judge(struct gateways *gateways);
+
+/* May it be bound and served? (Certificates and sockets are another matter.) */
+bool listener_usable(const struct gw_listener *listener);
+bool listener_has_tls(const struct gw_listener *listener);
+/* Forgets what the last pass found out. */
+void listener_reset_certs(struct gw_listener *listener);
+void listener_reset_sockets(struct gw_listener *listener);
+
+#endif

@@ -1,0 +1,377 @@
+#include "controller/gwstatus.h"
+
+#include "base/own.h"
+#include "controller/ports.h"
+#include "resource/condition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct telling { /* conditions being made */
+	json_t *conditions;
+	int64_t generation, now;
+};
+
+static void tell(struct telling *telling, const char *type, enum cond_status status,
+		 const char *reason, const char *message)
+{
+	struct condition condition = {.type = type,
+				      .status = status,
+				      .reason = reason,
+				      .message = message,
+				      .observed_generation = telling->generation};
+
+	(void)condition_set(telling->conditions, &condition, telling->now);
+}
+
+/* Goes on from the conditions that are there. */
+static struct telling telling_new(const json_t *before, const struct object *object, int64_t now)
+{
+	return (struct telling){.conditions = json_is_array(before) ? json_deep_copy(before)
+								    : json_array(),
+				.generation = object_generation(object),
+				.now = now};
+}
+
+/* ---- GatewayClass ---- */
+
+/* In ascending order (GatewayClass, status.supportedFeatures). */
+static const char *const features[] = {
+	"Gateway",
+	"GatewayAddressEmpty",
+	"GatewayHTTPListenerIsolation",
+	"GatewayPort8080",
+	"GatewayStaticAddresses",
+	"HTTPRoute",
+	"HTTPRoute303RedirectStatusCode",
+	"HTTPRoute307RedirectStatusCode",
+	"HTTPRoute308RedirectStatusCode",
+	"HTTPRouteBackendProtocolWebSocket",
+	"HTTPRouteBackendRequestHeaderModification",
+	"HTTPRouteBackendTimeout",
+	"HTTPRouteDestinationPortMatching",
+	"HTTPRouteHostRewrite",
+	"HTTPRouteMethodMatching",
+	"HTTPRouteNamedRouteRule",
+	"HTTPRouteParentRefPort",
+	"HTTPRoutePathRedirect",
+	"HTTPRoutePathRewrite",
+	"HTTPRoutePortRedirect",
+	"HTTPRouteQueryParamMatching",
+	"HTTPRouteRequestTimeout",
+	"HTTPRouteResponseHeaderModification",
+	"HTTPRouteSchemeRedirect",
+	"ReferenceGrant",
+};
+
+static json_t *feature_list(void)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(features); i++)
+		json_array_append_new(list, json_pack("{s:s}", "name", features[i]));
+	return list;
+}
+
+json_t *gwstatus_class(const struct object *class, int64_t now)
+{
+	struct telling telling = telling_new(json_at(class->json, "status.conditions"), class, now);
+
+	if (gatewayclass_accepted(class))
+		tell(&telling, "Accepted", COND_TRUE, "Accepted",
+		     "Gateways of this class are served by sallyportd");
+	else
+		tell(&telling, "Accepted", COND_FALSE, "InvalidParameters",
+		     "spec.parametersRef: no kind of parameters is supported");
+	return json_pack("{s:o, s:o}", "conditions", telling.conditions, "supportedFeatures",
+			 feature_list());
+}
+
+/* ---- listeners ---- */
+
+/* Every socket that it asked for failed, and not because of the address. */
+static bool port_unavailable(const struct gw_listener *listener)
+{
+	return listener->bound == 0 && listener->unbound > 0 && !listener->unusable;
+}
+
+static bool listener_valid(const struct gw_listener *listener)
+{
+	return listener_usable(listener) && !port_unavailable(listener);
+}
+
+bool listener_programmed(const struct gw_listener *listener)
+{
+	return listener_valid(listener) && listener->bound > 0 && listener->unbound == 0 &&
+	       listener->takes_http && (!listener_has_tls(listener) || listener->cert_count > 0);
+}
+
+static const char *conflict_reason(const struct gw_listener *listener)
+{
+	return listener->conflict == CONFLICT_PROTOCOL ? "ProtocolConflict" : "HostnameConflict";
+}
+
+static char *conflict_message(const struct gw_listener *listener)
+{
+	const struct gw_listener *rival = listener->rival;
+	const char *what = listener->conflict == CONFLICT_PROTOCOL
+				   ? "has another protocol on the same port"
+				   : "has the same port and hostname";
+
+	return xasprintf("listener %.*s of Gateway %s %s%s", SV_ARG(rival->name),
+			 rival->gateway->id, what,
+			 rival->gateway == listener->gateway ? ": neither is served"
+							     : ", and that Gateway is older");
+}
+
+static void tell_conflict(struct telling *telling, const struct gw_listener *listener)
+{
+	AUTO(auto_free) char *message = conflict_message(listener);
+	const char *reason = conflict_reason(listener);
+
+	tell(telling, "Accepted", COND_FALSE, reason, message);
+	tell(telling, "Conflicted", COND_TRUE, reason, message);
+	tell(telling, "Programmed", COND_FALSE, reason, message);
+}
+
+static void tell_listener_accepted(struct telling *telling, const struct gw_listener *listener)
+{
+	const struct gateway *gateway = listener->gateway;
+
+	if (gateway->state == GATEWAY_PENDING)
+		tell(telling, "Accepted", COND_UNKNOWN, "Pending", gateway->message);
+	else if (gateway->state == GATEWAY_REFUSED)
+		tell(telling, "Accepted", COND_FALSE, "Invalid", gateway->message);
+	else if (listener->protocol == LISTENER_UNSUPPORTED)
+		tell(telling, "Accepted", COND_FALSE, "UnsupportedProtocol",
+		     "protocols HTTP and HTTPS are supported");
+	else if (listener->refused != NULL)
+		tell(telling, "Accepted", COND_FALSE, "UnsupportedValue", listener->refused);
+	else if (port_unavailable(listener))
+		tell(telling, "Accepted", COND_FALSE, "PortUnavailable", listener->bind_message);
+	else
+		tell(telling, "Accepted", COND_TRUE, "Accepted", "the listener is accepted");
+}
+
+/* Why a listener that is accepted does not serve, in words; NULL: it does. */
+static const char *not_programmed(const struct gw_listener *listener)
+{
+	if (listener->unbound > 0)
+		return listener->bind_message;
+	if (!listener->takes_http)
+		return "no kind of route that it names can attach";
+	if (listener_has_tls(listener) && listener->cert_count == 0)
+		return listener->cert_message;
+	return NULL;
+}
+
+static void tell_listener_programmed(struct telling *telling, const struct gw_listener *listener,
+				     bool acknowledged)
+{
+	const char *why;
+
+	if (!listener_valid(listener)) {
+		tell(telling, "Programmed", COND_FALSE, "Invalid", "the listener is not accepted");
+		return;
+	}
+	why = not_programmed(listener);
+	if (why != NULL)
+		tell(telling, "Programmed", COND_FALSE,
+		     listener->unbound == 0 && listener->cert_pending ? "Pending" : "Invalid", why);
+	else if (!acknowledged)
+		tell(telling, "Programmed", COND_FALSE, "Pending",
+		     "the workers have not taken it over yet");
+	else
+		tell(telling, "Programmed", COND_TRUE, "Programmed", "the listener is served");
+}
+
+static void tell_listener_refs(struct telling *telling, const struct gw_listener *listener)
+{
+	if (listener->bad_kinds)
+		tell(telling, "ResolvedRefs", COND_FALSE, "InvalidRouteKinds",
+		     "allowedRoutes.kinds names a kind that cannot attach to this protocol: "
+		     "HTTPRoute can");
+	else if (listener->cert_reason != NULL)
+		tell(telling, "ResolvedRefs", COND_FALSE, listener->cert_reason,
+		     listener->cert_message);
+	else
+		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs",
+		     listener->cert_message != NULL ? listener->cert_message
+						    : "all references resolve");
+}
+
+static const json_t *listener_before(const struct gw_listener *listener)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_at(listener->gateway->object->json, "status.listeners"), i, entry)
+	{
+		if (sv_eq(json_sv_at(entry, "name"), listener->name))
+			return json_member(entry, "conditions");
+	}
+	return NULL;
+}
+
+static json_t *supported_kinds(const struct gw_listener *listener)
+{
+	if (!listener->takes_http)
+		return json_array();
+	return json_pack("[{s:s, s:s}]", "group", GATEWAY_GROUP, "kind", "HTTPRoute");
+}
+
+static json_t *listener_status(const struct gw_listener *listener, const struct gwstatus_env *env)
+{
+	struct telling telling =
+		telling_new(listener_before(listener), listener->gateway->spec, env->now);
+
+	if (listener->conflict != CONFLICT_NONE) {
+		tell_conflict(&telling, listener);
+	} else {
+		tell_listener_accepted(&telling, listener);
+		tell(&telling, "Conflicted", COND_FALSE, "NoConflicts", "no listener conflicts");
+		tell_listener_programmed(&telling, listener, env->acknowledged);
+	}
+	tell_listener_refs(&telling, listener);
+	return json_pack("{s:o, s:o, s:I, s:o}", "name", json_sv(listener->name), "supportedKinds",
+			 supported_kinds(listener), "attachedRoutes",
+			 (json_int_t)listener->attached, "conditions", telling.conditions);
+}
+
+/* ---- Gateways ---- */
+
+struct tally { /* of a Gateway's listeners */
+	size_t valid, programmed, pending;
+	bool unusable;
+	const struct gw_listener *first_bad, *first_idle;
+};
+
+static struct tally tally_of(const struct gateway *gateway)
+{
+	struct tally tally = {0};
+
+	for (size_t i = 0; i < gateway->listener_count; i++) {
+		const struct gw_listener *listener = &gateway->listeners[i];
+
+		tally.unusable = tally.unusable || listener->unusable;
+		tally.valid += listener_valid(listener);
+		tally.programmed += listener_programmed(listener);
+		tally.pending += listener->cert_pending;
+		if (tally.first_bad == NULL && !listener_valid(listener))
+			tally.first_bad = listener;
+		if (tally.first_idle == NULL && !listener_programmed(listener))
+			tally.first_idle = listener;
+	}
+	return tally;
+}
+
+static char *bad_message(const struct gw_listener *listener)
+{
+	AUTO(auto_free)
+	char *conflict = listener->conflict == CONFLICT_NONE ? NULL : conflict_message(listener);
+	const char *why = conflict != NULL ? conflict
+			  : listener->protocol == LISTENER_UNSUPPORTED
+				  ? "its protocol is not supported"
+			  : listener->refused != NULL ? listener->refused
+						      : listener->bind_message;
+
+	return xasprintf("listener %.*s: %s", SV_ARG(listener->name), why == NULL ? "" : why);
+}
+
+static void tell_gateway_accepted(struct telling *telling, const struct gateway *gateway,
+				  const struct tally *tally)
+{
+	AUTO(auto_free)
+	char *bad = tally->first_bad == NULL ? NULL : bad_message(tally->first_bad);
+
+	if (gateway->state == GATEWAY_PENDING)
+		tell(telling, "Accepted", COND_UNKNOWN, gateway->reason, gateway->message);
+	else if (gateway->state == GATEWAY_REFUSED)
+		tell(telling, "Accepted", COND_FALSE, gateway->reason, gateway->message);
+	else if (tally->valid == 0)
+		tell(telling, "Accepted", COND_FALSE, "ListenersNotValid",
+		     bad == NULL ? "it has no listeners" : bad);
+	else if (bad != NULL)
+		tell(telling, "Accepted", COND_TRUE, "ListenersNotValid", bad);
+	else
+		tell(telling, "Accepted", COND_TRUE, "Accepted", "the Gateway is accepted");
+}
+
+/* Nothing of it serves, or an address is not there. */
+static void tell_idle(struct telling *telling, const struct tally *tally)
+{
+	const struct gw_listener *idle = tally->first_idle;
+	const char *why = listener_valid(idle) ? not_programmed(idle) : NULL;
+	AUTO(auto_free)
+	char *message = xasprintf("listener %.*s: %s", SV_ARG(idle->name),
+				  why == NULL ? "it is not accepted" : why);
+
+	if (tally->unusable)
+		tell(telling, "Programmed", COND_FALSE, "AddressNotUsable", message);
+	else
+		tell(telling, "Programmed", COND_FALSE, tally->pending > 0 ? "Pending" : "Invalid",
+		     message);
+}
+
+static void tell_gateway_programmed(struct telling *telling, const struct gateway *gateway,
+				    const struct tally *tally, bool acknowledged)
+{
+	if (gateway->state == GATEWAY_PENDING)
+		tell(telling, "Programmed", COND_UNKNOWN, "Pending", gateway->message);
+	else if (gateway->state == GATEWAY_REFUSED || tally->valid == 0)
+		tell(telling, "Programmed", COND_FALSE, "Invalid", "the Gateway is not accepted");
+	else if (tally->unusable || tally->programmed == 0)
+		tell_idle(telling, tally);
+	else if (!acknowledged)
+		tell(telling, "Programmed", COND_FALSE, "Pending",
+		     "the workers have not taken it over yet");
+	else
+		tell(telling, "Programmed", COND_TRUE, "Programmed", "the Gateway is served");
+}
+
+static json_t *addresses_of(const struct gateway *gateway)
+{
+	json_t *out;
+	char text[SOCK_ADDR_TEXT];
+
+	if (gateway->wildcard)
+		return ports_host_addresses(gateway->address_bound);
+	out = json_array();
+	for (size_t i = 0; i < gateway->address_count; i++) {
+		if (!gateway->address_bound[i])
+			continue;
+		sock_addr_ip_text(&gateway->addresses[i], text);
+		json_array_append_new(out,
+				      json_pack("{s:s, s:s}", "type", "IPAddress", "value", text));
+	}
+	return out;
+}
+
+json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env)
+{
+	struct telling telling = telling_new(json_at(gateway->object->json, "status.conditions"),
+					     gateway->spec, env->now);
+	struct tally tally = tally_of(gateway);
+	json_t *listeners = json_array();
+
+	tell_gateway_accepted(&telling, gateway, &tally);
+	tell_gateway_programmed(&telling, gateway, &tally, env->acknowledged);
+	for (size_t i = 0; i < gateway->listener_count; i++)
+		json_array_append_new(listeners, listener_status(&gateway->listeners[i], env));
+	return json_pack("{s:o, s:o, s:o}", "addresses", addresses_of(gateway), "conditions",
+			 telling.conditions, "listeners", listeners);
+}
+
+/* ---- Backends ---- */
+
+json_t *gwstatus_backend(const struct object *backend, const char *problem, int64_t now)
+{
+	struct telling telling =
+		telling_new(json_at(backend->json, "status.conditions"), backend, now);
+
+	if (problem == NULL)
+		tell(&telling, "Accepted", COND_TRUE, "Accepted", "the Backend is accepted");
+	else
+		tell(&telling, "Accepted", COND_FALSE, "Invalid", problem);
+	return json_pack("{s:o}", "conditions", telling.conditions);
+}

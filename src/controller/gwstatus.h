@@ -1,0 +1,21 @@
+/* controller/gwstatus.h - statuses of GatewayClasses, Gateways and Backends (Gateway API) */
+#ifndef CONTROLLER_GWSTATUS_H
+#define CONTROLLER_GWSTATUS_H
+
+#include "controller/gateway.h"
+
+struct gwstatus_env {
+	bool acknowledged; /* all workers run what the last pass made */
+	int64_t now;
+};
+
+/* New values; times of transition are taken from the object's present status. */
+json_t *gwstatus_class(const struct object *class, int64_t now);
+json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env);
+/* problem: NULL, or why it is not accepted. */
+json_t *gwstatus_backend(const struct object *backend, const char *problem, int64_t now);
+
+/* Serves what it can, certificates and all. */
+bool listener_programmed(const struct gw_listener *listener);
+
+#endif

@@ -1,0 +1,349 @@
+#include "controller/httproute.h"
+
+#include "base/own.h"
+#include "resource/condition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MESSAGE_MAX 8192
+
+bool route_runs(const struct route *route)
+{
+	const struct compiled *compiled = &route->compiled;
+
+	return compiled->rule_count == 0 || compiled->refused_count < compiled->rule_count;
+}
+
+bool route_accepted(const struct route *route, size_t parent)
+{
+	return route->attached.parents[parent].result == ATTACH_ACCEPTED && route_runs(route);
+}
+
+/* ---- entries ---- */
+
+/* The same route but for its status? */
+static bool same_wish(const struct object *a, const struct object *b)
+{
+	return object_generation(a) == object_generation(b) &&
+	       sv_eq(json_sv_at(a->json, "metadata.uid"), json_sv_at(b->json, "metadata.uid"));
+}
+
+static void route_compile_again(struct routes *routes, struct route *route)
+{
+	struct compiled old = route->compiled;
+
+	/* The new one first: what both use stays resolved. */
+	route_compile(&route->compiled, route->object, &routes->compile);
+	compiled_deinit(&old, &routes->compile);
+	route->grants_epoch = routes->grants_epoch;
+}
+
+static void forget_status(struct route *route)
+{
+	json_decref(route->status);
+	route->status = NULL;
+	route->verified = NULL;
+}
+
+static struct route *route_of(struct routes *routes, const struct object *object, bool *fresh)
+{
+	struct route *route = map_get(&routes->by_key, sv_from(object->key));
+
+	*fresh = route == NULL;
+	if (route == NULL) {
+		route = xcalloc(1, sizeof(*route));
+		(void)map_put(&routes->by_key, sv_from(object->key), route);
+	}
+	return route;
+}
+
+/* Attaches anew; true: its status may be another now. */
+static bool route_attach_again(struct routes *routes, struct route *route)
+{
+	struct attached *attached = &route->attached;
+	size_t count = attached->parent_count;
+	AUTO(auto_free) struct parent *before = TAKE(attached->parents);
+	bool same;
+
+	attach_route(attached, route->object, &routes->attach);
+	route->attach_epoch = routes->attach_epoch;
+	same = count == attached->parent_count;
+	for (size_t i = 0; same && i < count; i++)
+		same = before[i].result == attached->parents[i].result &&
+		       before[i].result != ATTACH_PENDING;
+	return !same;
+}
+
+/* True: it is served otherwise than before. */
+static bool route_update(struct routes *routes, struct route *route, const struct object *object,
+			 bool fresh)
+{
+	bool other = fresh || (route->object != object && !same_wish(route->object, object));
+	bool attach = other || route->attach_epoch != routes->attach_epoch;
+	bool compile = other || compiled_is_stale(&route->compiled) ||
+		       (route->compiled.asks_grants && route->grants_epoch != routes->grants_epoch);
+
+	if (route->object != object) {
+		object_unref(route->object);
+		route->object = object_ref(object);
+	}
+	if (attach && route_attach_again(routes, route))
+		forget_status(route);
+	if (compile) {
+		route_compile_again(routes, route);
+		forget_status(route);
+	}
+	return attach || compile;
+}
+
+static void route_free(struct routes *routes, struct route *route)
+{
+	compiled_deinit(&route->compiled, &routes->compile);
+	attached_deinit(&route->attached);
+	json_decref(route->status);
+	object_unref(route->object);
+	free(route);
+}
+
+struct passing {
+	struct routes *routes;
+	void (*visit)(void *arg, const struct route *route);
+	void *arg;
+	size_t seen;
+	bool changed;
+};
+
+static bool pass_one(void *arg, const struct object *object)
+{
+	struct passing *passing = arg;
+	bool fresh;
+	struct route *route = route_of(passing->routes, object, &fresh);
+
+	if (route_update(passing->routes, route, object, fresh))
+		passing->changed = true;
+	route->pass = passing->routes->pass;
+	passing->seen++;
+	passing->visit(passing->arg, route);
+	return true;
+}
+
+static void drop_gone(struct routes *routes)
+{
+	struct str_view key;
+	void *value;
+
+	for (size_t it = 0; map_next(&routes->by_key, &it, &key, &value);) {
+		struct route *route = value;
+
+		if (route->pass == routes->pass)
+			continue;
+		(void)map_remove(&routes->by_key, key);
+		route_free(routes, route);
+	}
+}
+
+bool routes_pass(struct routes *routes, const struct store *store,
+		 void (*visit)(void *arg, const struct route *route), void *arg)
+{
+	struct passing passing = {.routes = routes, .visit = visit, .arg = arg};
+
+	routes->pass++;
+	store_each(store, SV(GATEWAY_GROUP "/httproutes/"), pass_one, &passing);
+	if (passing.seen == routes->by_key.count)
+		return passing.changed;
+	drop_gone(routes);
+	return true;
+}
+
+void routes_deinit(struct routes *routes)
+{
+	void *value;
+
+	for (size_t it = 0; map_next(&routes->by_key, &it, NULL, &value);)
+		route_free(routes, value);
+	map_deinit(&routes->by_key, NULL);
+}
+
+/* ---- conditions ---- */
+
+struct telling { /* conditions of one parent being made */
+	const struct route *route;
+	json_t *conditions;
+	int64_t now;
+};
+
+static void tell(struct telling *telling, const char *type, enum cond_status status,
+		 const char *reason, const char *message)
+{
+	struct condition condition = {.type = type,
+				      .status = status,
+				      .reason = reason,
+				      .message = message,
+				      .observed_generation =
+					      object_generation(telling->route->object)};
+
+	(void)condition_set(telling->conditions, &condition, telling->now);
+}
+
+static const struct {
+	enum cond_status status;
+	const char *reason, *message;
+} attach_words[] = {
+	[ATTACH_NO_GATEWAY] = {COND_FALSE, "NoMatchingParent", "there is no Gateway of this name"},
+	[ATTACH_PENDING] = {COND_UNKNOWN, "Pending", "the Gateway waits"},
+	[ATTACH_NO_LISTENER] = {COND_FALSE, "NoMatchingParent",
+				"the Gateway has no listener of this sectionName and port"},
+	[ATTACH_NOT_ALLOWED] = {COND_FALSE, "NotAllowedByListeners",
+				"no listener admits HTTPRoutes of this namespace (allowedRoutes)"},
+	[ATTACH_NO_HOSTNAME] = {COND_FALSE, "NoMatchingListenerHostname",
+				"none of its hostnames is also a listener's"},
+	[ATTACH_ACCEPTED] = {COND_TRUE, "Accepted", "the route is accepted"},
+};
+
+static const char *words_of(const struct buf *buf)
+{
+	return buf_len(buf) == 0 ? "" : buf_cstr((struct buf *)(uintptr_t)buf);
+}
+
+/* Rules that cannot be run as written answer 500; when it is all of them, so does the route. */
+static void tell_refused(struct telling *telling)
+{
+	const struct compiled *compiled = &telling->route->compiled;
+	AUTO(auto_free)
+	char *message = xasprintf("%s; requests that these rules match are answered with 500",
+				  words_of(&compiled->refused_message));
+
+	if (route_runs(telling->route)) {
+		tell(telling, "Accepted", COND_TRUE, "Accepted", "the route is accepted");
+		tell(telling, "PartiallyInvalid", COND_TRUE, compiled->refused_reason, message);
+		return;
+	}
+	tell(telling, "Accepted", COND_FALSE, compiled->refused_reason, message);
+	(void)condition_remove(telling->conditions, "PartiallyInvalid");
+}
+
+static void tell_accepted(struct telling *telling, const struct parent *parent)
+{
+	const char *message = attach_words[parent->result].message;
+
+	if (parent->result == ATTACH_ACCEPTED && telling->route->compiled.refused_count > 0) {
+		tell_refused(telling);
+		return;
+	}
+	if (parent->result == ATTACH_PENDING && parent->why_pending != NULL)
+		message = parent->why_pending;
+	tell(telling, "Accepted", attach_words[parent->result].status,
+	     attach_words[parent->result].reason, message);
+	(void)condition_remove(telling->conditions, "PartiallyInvalid");
+}
+
+static void tell_refs(struct telling *telling)
+{
+	const struct compiled *compiled = &telling->route->compiled;
+	const char *message = words_of(&compiled->refs_message);
+
+	if (compiled->refs_reason != NULL)
+		tell(telling, "ResolvedRefs", COND_FALSE, compiled->refs_reason, message);
+	else
+		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs",
+		     message[0] == '\0' ? "all references resolve" : message);
+}
+
+/* ---- statuses ---- */
+
+static bool is_ours(const json_t *entry)
+{
+	return sv_eq(json_sv_at(entry, "controllerName"), SV(GATEWAY_CONTROLLER));
+}
+
+/* The conditions that our entry for this parent has now, to go on from; new. */
+static json_t *conditions_before(const json_t *entries, const json_t *ref)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(entries, i, entry)
+	{
+		if (is_ours(entry) && json_same(json_member(entry, "parentRef"), ref) &&
+		    json_is_array(json_member(entry, "conditions")))
+			return json_deep_copy(json_member(entry, "conditions"));
+	}
+	return json_array();
+}
+
+static json_t *parent_entry(const struct route *route, size_t index, int64_t now)
+{
+	json_t *ref = json_array_get(json_at(route->object->json, "spec.parentRefs"), index);
+	const json_t *before = json_at(route->object->json, "status.parents");
+	struct telling telling = {
+		.route = route, .conditions = conditions_before(before, ref), .now = now};
+
+	tell_accepted(&telling, &route->attached.parents[index]);
+	tell_refs(&telling);
+	return json_pack("{s:O, s:s, s:o}", "parentRef", ref, "controllerName", GATEWAY_CONTROLLER,
+			 "conditions", telling.conditions);
+}
+
+json_t *route_status_make(const struct route *route, int64_t now)
+{
+	json_t *parents = json_array(), *entry;
+	size_t i;
+
+	json_array_foreach(json_at(route->object->json, "status.parents"), i, entry)
+	{
+		if (!is_ours(entry))
+			json_array_append(parents, entry);
+	}
+	for (i = 0; i < route->attached.parent_count; i++) {
+		if (route->attached.parents[i].result != ATTACH_FOREIGN)
+			json_array_append_new(parents, parent_entry(route, i, now));
+	}
+	return json_pack("{s:o}", "parents", parents);
+}
+
+/* True: it must be written. */
+static bool route_judge(struct route *route, int64_t now)
+{
+	const struct object *object = route->object;
+	json_t *present = json_object_get(object->json, "status");
+
+	if (route->verified == object)
+		return false;
+	route->verified = object;
+	if (route->status == NULL || !json_same(present, route->status)) {
+		json_decref(route->status); /* others may have changed their entries meanwhile */
+		route->status = route_status_make(route, now);
+	}
+	if (!json_same(present, route->status))
+		return true;
+	json_decref(route->status); /* one copy is enough */
+	route->status = json_incref(present);
+	return false;
+}
+
+size_t routes_statuses(struct routes *routes, int64_t now, size_t max,
+		       void (*put)(void *arg, const struct object *object, json_t *status),
+		       void *arg)
+{
+	size_t count = 0;
+	void *value;
+
+	for (size_t it = 0; count < max && map_next(&routes->by_key, &it, NULL, &value);) {
+		struct route *route = value;
+
+		if (!route_judge(route, now))
+			continue;
+		put(arg, route->object, json_incref(route->status));
+		count++;
+	}
+	return count;
+}
+
+void routes_status_lost(struct routes *routes, struct str_view key)
+{
+	struct route *route = map_get(&routes->by_key, key);
+
+	if (route != NULL)
+		route->verified = NULL;
+}

@@ -1,0 +1,305 @@
+#include "controller/routerule.h"
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "controller/filters.h"
+#include "controller/gateway.h"
+#include "controller/grants.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ARENA_MAX     (1u << 20) /* arrays of one route's filters */
+#define MESSAGE_MAX   4096       /* bytes of a condition's message; what is more is left out */
+#define RULE_NAME_MAX 640        /* "namespace/name/rule" */
+
+struct making { /* one route being compiled */
+	struct compiled *out;
+	const struct object *route;
+	const struct compile_env *env;
+	struct arena arena;
+	size_t rule;  /* index */
+	bool refused; /* this rule answers 500 */
+};
+
+/* ---- what is wrong ---- */
+
+static void say(struct buf *out, const char *where, const char *what)
+{
+	if (buf_len(out) + strlen(where) + strlen(what) + 4 < MESSAGE_MAX)
+		(void)buf_addf(out, "%s%s: %s", buf_len(out) == 0 ? "" : "; ", where, what);
+}
+
+static void rule_refused(struct making *making, const char *reason, const char *what)
+{
+	char where[64];
+
+	snprintf(where, sizeof(where), "rules[%zu]", making->rule);
+	say(&making->out->refused_message, where, what);
+	making->out->refused_count += !making->refused;
+	making->refused = true;
+	if (making->out->refused_reason == NULL)
+		making->out->refused_reason = reason;
+}
+
+static void ref_failed(struct making *making, size_t ref, const char *reason, const char *what)
+{
+	struct compiled *out = making->out;
+	char where[64];
+
+	snprintf(where, sizeof(where), "rules[%zu].backendRefs[%zu]", making->rule, ref);
+	if (out->refs_reason == NULL && reason != NULL)
+		out->refs_reason = reason;
+	say(&out->refs_message, where, what);
+}
+
+/* ---- backends ---- */
+
+static const struct target *use_target(struct making *making, const struct target_name *name)
+{
+	struct compiled *out = making->out;
+	const struct target *target = backends_get(making->env->backends, name);
+
+	if (out->use_count == out->use_size) {
+		out->use_size = out->use_size == 0 ? 4 : out->use_size * 2;
+		out->uses = xrealloc(out->uses, out->use_size * sizeof(out->uses[0]));
+	}
+	out->uses[out->use_count++] = (struct use){.target = target, .serial = target->serial};
+	return target;
+}
+
+static const struct {
+	const char *group, *kind;
+} backend_kinds[] = {{"", "Service"}, {"gateway.envoyproxy.io", "Backend"}};
+
+static bool backend_kind_known(const char *group, const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(backend_kinds); i++) {
+		if (strcmp(backend_kinds[i].group, group) == 0 &&
+		    strcmp(backend_kinds[i].kind, kind) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *text_or(const json_t *value, const char *member, const char *otherwise)
+{
+	const char *text = json_str_at(value, member);
+
+	return text == NULL ? otherwise : text;
+}
+
+static bool ref_granted(struct making *making, const char *group, const struct target_name *name)
+{
+	struct grant_ask ask = {.from_group = GATEWAY_GROUP,
+				.from_kind = "HTTPRoute",
+				.from_ns = object_namespace(making->route),
+				.to_group = group,
+				.to_kind = name->kind,
+				.to_ns = name->ns,
+				.to_name = name->name};
+
+	if (strcmp(ask.from_ns, ask.to_ns) != 0)
+		making->out->asks_grants = true;
+	return grants_permit(making->env->store, &ask);
+}
+
+/* What a reference comes to: a target, or NULL and the condition has been told. */
+static const struct target *resolve_ref(struct making *making, const json_t *ref, size_t index)
+{
+	const char *group = text_or(ref, "group", "");
+	struct target_name name = {.kind = text_or(ref, "kind", "Service"),
+				   .ns = text_or(ref, "namespace", object_namespace(making->route)),
+				   .name = text_or(ref, "name", ""),
+				   .port = (uint16_t)json_int_at(ref, "port", 0)};
+	AUTO(auto_free) char *what = NULL;
+	const struct target *target;
+
+	if (!backend_kind_known(group, name.kind)) {
+		what = xasprintf("a backend of kind %s%s%s is not supported", name.kind,
+				 group[0] == '\0' ? "" : ".", group);
+		ref_failed(making, index, "InvalidKind", what);
+		return NULL;
+	}
+	if (!ref_granted(making, group, &name)) {
+		what = xasprintf("%s %s/%s is in another namespace, and no ReferenceGrant there "
+				 "permits HTTPRoutes of %s to name it",
+				 name.kind, name.ns, name.name, object_namespace(making->route));
+		ref_failed(making, index, "RefNotPermitted", what);
+		return NULL;
+	}
+	if (strcmp(name.kind, "Backend") == 0)
+		name.port = 0; /* its endpoints have their own */
+	target = use_target(making, &name);
+	if (target->message != NULL) {
+		what = xasprintf("%s %s/%s: %s", name.kind, name.ns, name.name, target->message);
+		ref_failed(making, index, target->reason, what);
+	}
+	return target;
+}
+
+static struct backend *backend_make(struct making *making, const json_t *ref, size_t index)
+{
+	const struct target *target = resolve_ref(making, ref, index);
+	struct filters filters = {.redirect = {.present = false}};
+	struct err err = {.code = ERR_NONE};
+	char name[RULE_NAME_MAX];
+	const char *reason;
+	struct backend like = {.weight = (uint32_t)json_int_at(ref, "weight", 1),
+			       .fail_status = target == NULL ? 500 : target->fail_status};
+
+	snprintf(name, sizeof(name), "%s/%s:%u",
+		 text_or(ref, "namespace", object_namespace(making->route)),
+		 text_or(ref, "name", ""), (unsigned)json_int_at(ref, "port", 0));
+	like.name = sv_from(name);
+	if (json_member(ref, "port") == NULL)
+		like.name.len -= 2; /* ":0" */
+	if (target != NULL) {
+		like.protocol = target->protocol;
+		like.resolved_name = target->from_dns;
+		like.endpoint_count = target->endpoint_count;
+		like.endpoints = target->endpoints;
+	}
+	if (filters_read(json_member(ref, "filters"), &making->arena, &filters, &reason, &err) < 0)
+		rule_refused(making, reason, err.msg);
+	else if (filters.redirect.present || filters.rewrite.present)
+		rule_refused(making, "UnsupportedValue",
+			     "of the filters of a backendRef only header modifiers are supported");
+	like.request_headers = filters.request_headers;
+	like.response_headers = filters.response_headers;
+	return backend_new(&like);
+}
+
+/* ---- one rule ---- */
+
+static void rule_filters(struct making *making, const json_t *json, struct rule *like)
+{
+	struct filters filters = {.redirect = {.present = false}};
+	struct err err = {.code = ERR_NONE};
+	const char *reason;
+
+	if (filters_read(json_member(json, "filters"), &making->arena, &filters, &reason, &err) < 0)
+		rule_refused(making, reason, err.msg);
+	else if (json_member(json, "retry") != NULL)
+		rule_refused(making, "UnsupportedValue", "retry is not supported");
+	like->request_headers = filters.request_headers;
+	like->response_headers = filters.response_headers;
+	like->redirect = filters.redirect;
+	like->rewrite = filters.rewrite;
+}
+
+static int64_t timeout_of(const json_t *json, const char *path)
+{
+	int64_t ms = 0;
+
+	(void)clock_parse_duration(json_sv_at(json, path), &ms);
+	return ms;
+}
+
+static void rule_name(const struct making *making, const json_t *json, char out[RULE_NAME_MAX])
+{
+	const char *own = json_str_at(json, "name");
+	const char *ns = object_namespace(making->route), *name = object_name(making->route);
+
+	if (own != NULL)
+		snprintf(out, RULE_NAME_MAX, "%s/%s/%s", ns, name, own);
+	else
+		snprintf(out, RULE_NAME_MAX, "%s/%s/%zu", ns, name, making->rule);
+}
+
+/* Are the expressions of its matches in order? (The workers' own compiler judges.) */
+static bool matches_compile(const struct making *making, const json_t *json, struct rule *rule,
+			    struct err *err)
+{
+	const json_t *list = json_member(json, "matches");
+	struct matches matches = {0};
+	struct rule **rules = NULL;
+	struct vhost *vhost;
+	AUTO(auto_free) char *text = json_text(list);
+
+	if (text == NULL || strstr(text, "RegularExpression") == NULL)
+		return true;
+	rules = xcalloc(making->out->rule_count, sizeof(*rules));
+	rules[making->rule] = rule;
+	matches_add(&matches, making->route, rules);
+	vhost = vhost_new(matches.specs, matches.count, err);
+	if (vhost != NULL)
+		part_unref(vhost_part(vhost), making->env->graveyard);
+	matches_deinit(&matches);
+	free(rules);
+	return vhost != NULL;
+}
+
+static struct rule *rule_make(struct making *making, const json_t *json)
+{
+	const json_t *refs = json_member(json, "backendRefs");
+	AUTO(auto_free)
+	struct backend **backends = xcalloc(json_array_size(refs) + 1, sizeof(void *));
+	struct rule like = {.backends = backends};
+	struct err err = {.code = ERR_NONE};
+	char name[RULE_NAME_MAX];
+	struct rule *rule;
+
+	making->refused = false;
+	rule_name(making, json, name);
+	like.name = sv_from(name);
+	rule_filters(making, json, &like);
+	like.request_timeout_ms = timeout_of(json, "timeouts.request");
+	like.backend_timeout_ms = timeout_of(json, "timeouts.backendRequest");
+	for (; like.backend_count < json_array_size(refs); like.backend_count++)
+		backends[like.backend_count] = backend_make(
+			making, json_array_get(refs, like.backend_count), like.backend_count);
+	if (making->refused)
+		like.fail_status = 500;
+	rule = rule_new(&like);
+	for (size_t i = 0; i < like.backend_count; i++) /* the rule has its own reference */
+		part_unref(&backends[i]->part, making->env->graveyard);
+	if (matches_compile(making, json, rule, &err))
+		return rule;
+	rule_refused(making, "UnsupportedValue", err.msg);
+	part_unref(&rule->part, making->env->graveyard);
+	return NULL;
+}
+
+/* ---- one route ---- */
+
+void route_compile(struct compiled *out, const struct object *route, const struct compile_env *env)
+{
+	const json_t *rules = json_at(route->json, "spec.rules");
+	struct making making = {.out = out, .route = route, .env = env};
+
+	*out = (struct compiled){.id = ++*env->last_id, .rule_count = json_array_size(rules)};
+	buf_init(&out->refs_message, MESSAGE_MAX);
+	buf_init(&out->refused_message, MESSAGE_MAX);
+	arena_init(&making.arena, ARENA_MAX);
+	out->rules = xcalloc(out->rule_count + 1, sizeof(out->rules[0]));
+	for (making.rule = 0; making.rule < out->rule_count; making.rule++) {
+		out->rules[making.rule] = rule_make(&making, json_array_get(rules, making.rule));
+		arena_reset(&making.arena);
+	}
+	arena_deinit(&making.arena);
+}
+
+void compiled_deinit(struct compiled *compiled, const struct compile_env *env)
+{
+	for (size_t i = 0; i < compiled->rule_count; i++) {
+		if (compiled->rules[i] != NULL)
+			part_unref(&compiled->rules[i]->part, env->graveyard);
+	}
+	for (size_t i = 0; i < compiled->use_count; i++)
+		target_unref(env->backends, compiled->uses[i].target);
+	free(compiled->rules);
+	free(compiled->uses);
+	buf_deinit(&compiled->refs_message);
+	buf_deinit(&compiled->refused_message);
+	*compiled = (struct compiled){0};
+}
+
+bool compiled_is_stale(const struct compiled *compiled)
+{
+	for (size_t i = 0; i < compiled->use_count; i++) {
+		if (compiled->uses[i].target->serial != compiled->uses[i].serial)
+			return true;
+	}
+	return false;
+}
