@@ -18,7 +18,9 @@ static struct str_view part_next(struct str_view *rest, char *separator)
 			break;
 	}
 	i = i < text.len ? i : text.len;
-	*separator = i < text.len ? text.data[i] : '\0';
+	*separator = '\0';
+	if (i < text.len)
+		*separator = text.data[i];
 	*rest = sv_skip(text, i + 1);
 	return sv_trim(sv_head(text, i));
 }

@@ -160,16 +160,22 @@ static void test_untrusted_ca(void **state)
 static void test_trust_from_the_environment(void **state)
 {
 	struct lab lab = {0};
+	struct pebble other = {0};
 	char path[128];
 
 	(void)state;
 	pebble_start(&lab.pebble);
+	pebble_start(&other);
 	snprintf(path, sizeof(path), "%s/tls.pem", lab.pebble.dir);
 	setenv("SSL_CERT_FILE", path, 1);
 	drive_init(&lab.drive);
 	unsetenv("SSL_CERT_FILE");
 	drive_connect(&lab.drive, lab.pebble.directory, NULL);
 	assert_int_equal(drive_account(&lab.drive, NULL), ACME_OK);
+	drive_connect(&lab.drive, lab.pebble.directory, other.ca); /* instead of it, not beside */
+	assert_int_equal(drive_account(&lab.drive, NULL), ACME_BROKEN);
+	assert_int_equal(lab.drive.failure, FETCH_TLS);
+	pebble_stop(&other);
 	close_lab(&lab);
 }
 
