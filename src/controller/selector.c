@@ -33,7 +33,7 @@ static bool expression_matches(const json_t *expression, const json_t *labels)
 	return sv_eq(how, SV("DoesNotExist")) && label == NULL;
 }
 
-bool selector_matches(const json_t *selector, const json_t *labels)
+bool label_selector_matches(const json_t *selector, const json_t *labels)
 {
 	json_t *value, *expression;
 	const char *name;

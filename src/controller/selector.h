@@ -8,6 +8,6 @@
 
 /* Does the selector take an object with these labels? No selector takes nothing, an empty one
  * everything. labels may be NULL: none. An operator that is not known takes nothing. */
-bool selector_matches(const json_t *selector, const json_t *labels);
+bool label_selector_matches(const json_t *selector, const json_t *labels);
 
 #endif
