@@ -116,8 +116,9 @@ struct acme_call *acme_orders_list(struct acme_client *client, acme_done_fn *don
  * ACME_BROKEN). */
 struct acme_call *acme_get(struct acme_client *client, const char *url, acme_done_fn *done,
 			   void *arg);
-/* POST {} to a challenge URL. body = challenge object. After a lost answer the challenge is read
- * before it is answered again. */
+/* POST {} to a challenge URL. body = challenge object. After a lost answer, and when the CA refuses
+ * it as malformed (it was answered before), the challenge is read and answered as ACME_OK unless it
+ * is "pending" still. */
 struct acme_call *acme_challenge_answer(struct acme_client *client, const char *url,
 					acme_done_fn *done, void *arg);
 struct acme_finalization {

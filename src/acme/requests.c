@@ -91,34 +91,66 @@ static struct call_request challenge_request(const char *url, bool read)
 	};
 }
 
+struct challenge_call {
+	char *url;
+	bool looked; /* after a refusal: once */
+};
+
+static void challenge_free(void *own)
+{
+	struct challenge_call *challenge = own;
+
+	free(challenge->url);
+	free(challenge);
+}
+
 static void challenge_seen(struct acme_call *call)
 {
+	const struct challenge_call *challenge = call->own;
 	struct call_request request;
 
 	if (!sv_eq(json_sv_at(call->body, "status"), SV("pending"))) {
 		call_ok(call);
 		return;
 	}
-	request = challenge_request(call->own, false);
+	request = challenge_request(challenge->url, false);
 	call_resend(call, &request, call_ok);
 }
 
 static void challenge_lost(struct acme_call *call)
 {
-	struct call_request request = challenge_request(call->own, true);
+	const struct challenge_call *challenge = call->own;
+	struct call_request request = challenge_request(challenge->url, true);
 
 	call_send(call, &request, challenge_seen);
 }
 
-static const struct call_kind challenge_kind = {.lost = challenge_lost, .free_own = free};
+/* Refused, since it was answered before (a crash, an authorization that is valid already)? */
+static bool challenge_failed(struct acme_call *call)
+{
+	struct challenge_call *challenge = call->own;
+
+	if (call->result.outcome != ACME_REFUSED ||
+	    strcmp(call->result.problem.type, "malformed") != 0 || challenge->looked)
+		return false;
+	challenge->looked = true;
+	call->main_retry = call->retry;
+	challenge_lost(call);
+	return true;
+}
+
+static const struct call_kind challenge_kind = {
+	.lost = challenge_lost, .failed = challenge_failed, .free_own = challenge_free};
 
 struct acme_call *acme_challenge_answer(struct acme_client *client, const char *url,
 					acme_done_fn *done, void *arg)
 {
 	struct acme_call *call = call_new(client, &challenge_kind, done, arg);
+	struct challenge_call *challenge = xcalloc(1, sizeof(*challenge));
 	struct call_request request = challenge_request(url, false);
 
-	call->own = xstrdup(url);
+	challenge->url = xstrdup(url);
+	call->own = challenge;
 	call_send(call, &request, call_ok);
 	return call;
 }

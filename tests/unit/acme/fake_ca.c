@@ -269,6 +269,10 @@ static void answer_resource(const struct fetch *fetch, struct reply *reply)
 		ca.order_status = "processing";
 		order_body(reply, 1);
 	} else if (path_is(fetch, "/challenge/")) {
+		if (!reads && strcmp(ca.challenge_status, "pending") != 0) {
+			problem(reply, 400, "malformed"); /* as Pebble does */
+			return;
+		}
 		if (!reads) {
 			ca.challenge++;
 			ca.challenge_status = "processing";

@@ -683,6 +683,29 @@ static void test_external_binding(void **state)
 	acme_client_free(client);
 }
 
+static void test_challenge_answered_before(void **state)
+{
+	struct outcome outcome = {0};
+	struct acme_client *client;
+
+	(void)state;
+	fake_reset();
+	ca.challenge_status = "valid";
+	client = fake_client(KID);
+	answer(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_OK);
+	assert_string_equal(outcome.order_status, "valid");
+	ca.challenge_status = "pending"; /* refused for another reason: the refusal stands */
+	ca.faults[0] = (struct fault)FAULT("/challenge", 0, FAULT_PROBLEM, .status = 400,
+					   .type = "malformed");
+	answer(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_REFUSED);
+	assert_string_equal(outcome.type, "malformed");
+	acme_client_free(client);
+}
+
 static void test_orders_list(void **state)
 {
 	struct outcome outcome = {0};
@@ -756,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_directory_is_read_daily),
 		cmocka_unit_test(test_account_made_again),
 		cmocka_unit_test(test_external_binding),
+		cmocka_unit_test(test_challenge_answered_before),
 		cmocka_unit_test(test_orders_list),
 		cmocka_unit_test(test_client_freed_by_its_callback),
 		cmocka_unit_test(test_http_directory_is_refused),
