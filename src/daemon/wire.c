@@ -286,7 +286,10 @@ static int open_rules(struct process *process, struct err *err)
 		config.own_listener_count = 1;
 	}
 	process->rules = rules_new(&config, err);
-	return process->rules == NULL ? -1 : 0;
+	if (process->rules == NULL)
+		return -1;
+	fetcher_rules(process->fetcher, rules_may_dial, process->rules);
+	return 0;
 }
 
 static int open_plane(struct process *process, struct err *err)
