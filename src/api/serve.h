@@ -1,0 +1,36 @@
+/* api/serve.h - from a request to what serves it: fixed paths first, then the kinds
+ *
+ * Each handler answers its request, at once or later; a row each in serve.c.
+ */
+#ifndef API_SERVE_H
+#define API_SERVE_H
+
+#include "api/request.h"
+
+void serve_request(struct request *request);
+
+/* verbs.c */
+void serve_get(struct request *request);
+void serve_list(struct request *request);
+/* watch.c */
+void serve_watch(struct request *request);
+/* change.c */
+void serve_create(struct request *request);
+void serve_update(struct request *request);
+void serve_patch(struct request *request);
+/* delete.c */
+void serve_delete(struct request *request);
+void serve_delete_collection(struct request *request);
+/* discovery.c */
+void serve_version(struct request *request);       /* /version */
+void serve_core_versions(struct request *request); /* /api */
+void serve_groups(struct request *request);        /* /apis */
+void serve_group(struct request *request);         /* /apis/G */
+void serve_resources(struct request *request);     /* /api/v1, /apis/G/V */
+/* openapi.c */
+void serve_openapi_v2(struct request *request);
+void serve_openapi_v3(struct request *request);
+/* health.c */
+void serve_health(struct request *request); /* /healthz, /livez, /readyz, /metrics */
+
+#endif
