@@ -53,7 +53,7 @@ static bool namespace_allowed(const struct asking *asking, const struct gw_liste
 		return true;
 	if (sv_eq(from, SV("Selector")))
 		return label_selector_matches(json_member(allowed, "selector"),
-					asking->env->labels(asking->env->arg, asking->ns));
+					      asking->env->labels(asking->env->arg, asking->ns));
 	return sv_eq(asking->ns, sv_from(object_namespace(listener->gateway->spec)));
 }
 

@@ -21,7 +21,8 @@ enum attach_result {                     /* for one parentRef; a later one has c
 
 struct attachment {
 	struct gw_listener *listener;
-	int host; /* index in spec.hostnames; -1: the listener's own name */
+	int host;                   /* index in spec.hostnames; -1: the listener's own name */
+	struct served_host *served; /* served.c: found by the first pass */
 };
 
 struct parent { /* of spec.parentRefs, in order */

@@ -71,6 +71,7 @@ static void load_gateways(struct compile *compile)
 	gateways_load(&compile->gateways, store_of(compile));
 	compile->gateways_dirty = false;
 	compile->routes.attach_epoch++;
+	compile->routes.dirty = true;
 	ports_try_again(&compile->ports);
 }
 
@@ -82,13 +83,13 @@ static void begin_listener(struct compile *compile, struct gw_listener *listener
 		listener_usable(listener) ? served_get(&compile->served, listener) : NULL;
 }
 
-static void take_route(void *arg, const struct route *route)
+static void take_route(void *arg, struct route *route)
 {
 	bool counts = route_runs(route);
 
 	(void)arg;
 	for (size_t i = 0; i < route->attached.count; i++) {
-		const struct attachment *attachment = &route->attached.list[i];
+		struct attachment *attachment = &route->attached.list[i];
 		struct gw_listener *listener = attachment->listener;
 
 		if (counts && listener->counted != route) {
@@ -96,9 +97,20 @@ static void take_route(void *arg, const struct route *route)
 			listener->attached++;
 		}
 		if (listener->served != NULL)
-			served_add(listener->served, attachment_host(attachment, route->object),
-				   route);
+			served_add(listener->served, attachment, route);
 	}
+}
+
+/* Once for all that changes routes; when there is nothing of that, listeners keep theirs. */
+static void collect_routes(struct compile *compile)
+{
+	if (backends_refresh(compile->backends))
+		compile->routes.dirty = true;
+	if (!compile->routes.dirty)
+		return;
+	served_begin(&compile->served);
+	each_listener(compile, begin_listener);
+	routes_pass(&compile->routes, take_route, NULL);
 }
 
 /* ---- certificates and sockets ---- */
@@ -316,10 +328,7 @@ static void pass(struct compile *compile)
 	int64_t begun = clock_wall_us(), bind_at;
 
 	load_gateways(compile);
-	(void)backends_refresh(compile->backends);
-	served_begin(&compile->served);
-	each_listener(compile, begin_listener);
-	(void)routes_pass(&compile->routes, store_of(compile), take_route, NULL);
+	collect_routes(compile);
 	bind_and_serve(compile);
 	publish_if_changed(compile);
 	served_end(&compile->served, compile->graveyard);
@@ -329,6 +338,8 @@ static void pass(struct compile *compile)
 	look_again(compile, bind_at);
 	compile->passes++;
 	compile->pass_us = clock_wall_us() - begun;
+	if (compile->pass_us > compile->longest_us)
+		compile->longest_us = compile->pass_us;
 }
 
 /* key: "", or that of an object whose status was not stored. */
@@ -478,7 +489,7 @@ int compile_start(struct controllers *ctl, struct err *err)
 						       .store = ctl->config.store,
 						       .graveyard = compile->graveyard,
 						       .last_id = &compile->last_compiled};
-	compile->routes.attach_epoch = 1;
+	routes_init(&compile->routes);
 	ctl->state[CTL_COMPILE] = compile;
 	compile_soon(ctl);
 	return 0;

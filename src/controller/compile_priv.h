@@ -35,8 +35,8 @@ struct compile {
 	size_t shape_count;
 	uintptr_t *shape; /* what the newest generation serves, in numbers */
 
-	uint64_t passes, publishes; /* metrics */
-	int64_t pass_us;            /* of the last pass */
+	uint64_t passes, publishes;  /* metrics */
+	int64_t pass_us, longest_us; /* of the last pass; of all since it was set to 0 */
 };
 
 static inline struct compile *compile_of(const struct controllers *ctl)

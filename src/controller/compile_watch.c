@@ -26,12 +26,20 @@ static void any_map(struct controllers *ctl, const struct object *before,
 	compile_soon(ctl);
 }
 
+static void route_map(struct controllers *ctl, const struct object *before,
+		      const struct object *after)
+{
+	routes_changed(&compile_of(ctl)->routes, before, after);
+	compile_soon(ctl);
+}
+
 static void grant_map(struct controllers *ctl, const struct object *before,
 		      const struct object *after)
 {
 	(void)before;
 	(void)after;
 	compile_of(ctl)->routes.grants_epoch++;
+	compile_of(ctl)->routes.dirty = true;
 	compile_soon(ctl);
 }
 
@@ -46,6 +54,7 @@ static void namespace_map(struct controllers *ctl, const struct object *before,
 	if (before != NULL && after != NULL && json_same(labels_of(before), labels_of(after)))
 		return;
 	compile_of(ctl)->routes.attach_epoch++;
+	compile_of(ctl)->routes.dirty = true;
 	compile_soon(ctl);
 }
 
@@ -101,7 +110,7 @@ const struct ctl_row ctl_compile = {
 		{
 			{.prefix = GATEWAY_GROUP "/gatewayclasses/", .map = class_map},
 			{.prefix = GATEWAY_GROUP "/gateways/", .map = any_map},
-			{.prefix = GATEWAY_GROUP "/httproutes/", .map = any_map},
+			{.prefix = GATEWAY_GROUP "/httproutes/", .map = route_map},
 			{.prefix = GATEWAY_GROUP "/referencegrants/", .map = grant_map},
 			{.prefix = "core/namespaces/", .map = namespace_map},
 			{.prefix = "core/secrets/", .map = any_map},

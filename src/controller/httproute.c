@@ -39,23 +39,24 @@ static void route_compile_again(struct routes *routes, struct route *route)
 	route->grants_epoch = routes->grants_epoch;
 }
 
-static void forget_status(struct route *route)
+static void judge_later(struct routes *routes, struct route *route)
+{
+	if (!list_linked(&route->to_judge))
+		list_append(&routes->to_judge, &route->to_judge);
+}
+
+static void forget_status(struct routes *routes, struct route *route)
 {
 	json_decref(route->status);
 	route->status = NULL;
-	route->verified = NULL;
+	judge_later(routes, route);
 }
 
-static struct route *route_of(struct routes *routes, const struct object *object, bool *fresh)
+/* Its views are borrowed from the object. */
+static void route_match_again(struct route *route)
 {
-	struct route *route = map_get(&routes->by_key, sv_from(object->key));
-
-	*fresh = route == NULL;
-	if (route == NULL) {
-		route = xcalloc(1, sizeof(*route));
-		(void)map_put(&routes->by_key, sv_from(object->key), route);
-	}
-	return route;
+	matches_deinit(&route->matches);
+	matches_add(&route->matches, route->object, route->compiled.rules);
 }
 
 /* Attaches anew; true: its status may be another now. */
@@ -75,93 +76,98 @@ static bool route_attach_again(struct routes *routes, struct route *route)
 	return !same;
 }
 
-/* True: it is served otherwise than before. */
-static bool route_update(struct routes *routes, struct route *route, const struct object *object,
-			 bool fresh)
+static void route_update(struct routes *routes, struct route *route)
 {
-	bool other = fresh || (route->object != object && !same_wish(route->object, object));
-	bool attach = other || route->attach_epoch != routes->attach_epoch;
-	bool compile = other || compiled_is_stale(&route->compiled) ||
+	bool compile = route->changed || compiled_is_stale(&route->compiled) ||
 		       (route->compiled.asks_grants && route->grants_epoch != routes->grants_epoch);
 
-	if (route->object != object) {
-		object_unref(route->object);
-		route->object = object_ref(object);
-	}
-	if (attach && route_attach_again(routes, route))
-		forget_status(route);
-	if (compile) {
-		route_compile_again(routes, route);
-		forget_status(route);
-	}
-	return attach || compile;
+	if ((route->changed || route->attach_epoch != routes->attach_epoch) &&
+	    route_attach_again(routes, route))
+		forget_status(routes, route);
+	if (!compile)
+		return;
+	route_compile_again(routes, route);
+	route_match_again(route);
+	forget_status(routes, route);
+	route->changed = false;
 }
 
 static void route_free(struct routes *routes, struct route *route)
 {
+	list_remove(&route->link);
+	list_remove(&route->to_judge);
 	compiled_deinit(&route->compiled, &routes->compile);
+	matches_deinit(&route->matches);
 	attached_deinit(&route->attached);
 	json_decref(route->status);
 	object_unref(route->object);
+	free(route->key);
 	free(route);
 }
 
-struct passing {
-	struct routes *routes;
-	void (*visit)(void *arg, const struct route *route);
-	void *arg;
-	size_t seen;
-	bool changed;
-};
-
-static bool pass_one(void *arg, const struct object *object)
+static struct route *route_of(struct routes *routes, const struct object *object)
 {
-	struct passing *passing = arg;
-	bool fresh;
-	struct route *route = route_of(passing->routes, object, &fresh);
+	struct route *route = map_get(&routes->by_key, sv_from(object->key));
 
-	if (route_update(passing->routes, route, object, fresh))
-		passing->changed = true;
-	route->pass = passing->routes->pass;
-	passing->seen++;
-	passing->visit(passing->arg, route);
-	return true;
+	if (route != NULL)
+		return route;
+	route = xcalloc(1, sizeof(*route));
+	route->key = xstrdup(object->key);
+	list_append(&routes->all, &route->link);
+	(void)map_put(&routes->by_key, sv_from(object->key), route);
+	return route;
 }
 
-static void drop_gone(struct routes *routes)
+void routes_changed(struct routes *routes, const struct object *before, const struct object *after)
 {
-	struct str_view key;
-	void *value;
+	struct route *route = route_of(routes, after != NULL ? after : before);
+	struct object *old = route->object;
 
-	for (size_t it = 0; map_next(&routes->by_key, &it, &key, &value);) {
-		struct route *route = value;
+	route->object = after == NULL ? NULL : object_ref(after);
+	if (old == NULL || after == NULL || !same_wish(old, after))
+		route->changed = routes->dirty = true;
+	else if (!route->changed) /* the status only */
+		route_match_again(route);
+	judge_later(routes, route);
+	object_unref(old);
+}
 
-		if (route->pass == routes->pass)
+static void route_drop(struct routes *routes, struct route *route)
+{
+	(void)map_remove(&routes->by_key, sv_from(route->key));
+	route_free(routes, route);
+}
+
+void routes_pass(struct routes *routes, void (*visit)(void *arg, struct route *route), void *arg)
+{
+	routes->dirty = false;
+	LIST_EACH(&routes->all, node)
+	{
+		struct route *route = LIST_ENTRY(node, struct route, link);
+
+		if (route->object == NULL) {
+			route_drop(routes, route);
 			continue;
-		(void)map_remove(&routes->by_key, key);
-		route_free(routes, route);
+		}
+		route_update(routes, route);
+		visit(arg, route);
 	}
 }
 
-bool routes_pass(struct routes *routes, const struct store *store,
-		 void (*visit)(void *arg, const struct route *route), void *arg)
+void routes_init(struct routes *routes)
 {
-	struct passing passing = {.routes = routes, .visit = visit, .arg = arg};
-
-	routes->pass++;
-	store_each(store, SV(GATEWAY_GROUP "/httproutes/"), pass_one, &passing);
-	if (passing.seen == routes->by_key.count)
-		return passing.changed;
-	drop_gone(routes);
-	return true;
+	list_init(&routes->all);
+	list_init(&routes->to_judge);
+	routes->attach_epoch = 1;
+	routes->dirty = true;
 }
 
 void routes_deinit(struct routes *routes)
 {
-	void *value;
-
-	for (size_t it = 0; map_next(&routes->by_key, &it, NULL, &value);)
-		route_free(routes, value);
+	LIST_EACH(&routes->all, node)
+	{
+		route_free(routes, LIST_ENTRY(node, struct route, link));
+	}
 	map_deinit(&routes->by_key, NULL);
 }
 
@@ -308,9 +314,6 @@ static bool route_judge(struct route *route, int64_t now)
 	const struct object *object = route->object;
 	json_t *present = json_object_get(object->json, "status");
 
-	if (route->verified == object)
-		return false;
-	route->verified = object;
 	if (route->status == NULL || !json_same(present, route->status)) {
 		json_decref(route->status); /* others may have changed their entries meanwhile */
 		route->status = route_status_make(route, now);
@@ -327,12 +330,15 @@ size_t routes_statuses(struct routes *routes, int64_t now, size_t max,
 		       void *arg)
 {
 	size_t count = 0;
-	void *value;
 
-	for (size_t it = 0; count < max && map_next(&routes->by_key, &it, NULL, &value);) {
-		struct route *route = value;
+	LIST_EACH(&routes->to_judge, node)
+	{
+		struct route *route = LIST_ENTRY(node, struct route, to_judge);
 
-		if (!route_judge(route, now))
+		if (count == max)
+			break;
+		list_remove(node);
+		if (route->object == NULL || !route_judge(route, now))
 			continue;
 		put(arg, route->object, json_incref(route->status));
 		count++;
@@ -345,5 +351,5 @@ void routes_status_lost(struct routes *routes, struct str_view key)
 	struct route *route = map_get(&routes->by_key, key);
 
 	if (route != NULL)
-		route->verified = NULL;
+		judge_later(routes, route);
 }

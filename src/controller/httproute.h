@@ -6,33 +6,41 @@
 #ifndef CONTROLLER_HTTPROUTE_H
 #define CONTROLLER_HTTPROUTE_H
 
+#include "base/list.h"
 #include "controller/attach.h"
 #include "controller/routerule.h"
 
 struct route {
-	struct object *object; /* newest */
+	struct list link, to_judge; /* in routes->all; in routes->to_judge */
+	char *key;
+	struct object *object; /* newest; NULL: it was deleted */
+	bool changed;          /* another spec than what was compiled */
 	struct attached attached;
 	struct compiled compiled;
+	struct matches matches;              /* of object, with the compiled rules */
 	uint64_t attach_epoch, grants_epoch; /* when that was done */
 	json_t *status;                      /* as it should be; NULL: to be made */
-	const struct object *verified;       /* object whose status is known to be that */
-	uint64_t pass;                       /* seen last */
 };
 
 struct routes {
-	struct map by_key; /* key -> struct route */
+	struct map by_key;    /* key -> struct route */
+	struct list all;      /* in order of arrival */
+	struct list to_judge; /* those whose stored status may not be what it should be */
 	struct attach_env attach;
 	struct compile_env compile;
-	uint64_t attach_epoch, grants_epoch, pass;
+	uint64_t attach_epoch, grants_epoch;
+	bool dirty; /* some route came, went, or has another spec */
 };
 
-/* Brings every entry up to date with the store, in its order, and shows it to visit. True: some
- * route is served otherwise than in the pass before. */
-bool routes_pass(struct routes *routes, const struct store *store,
-		 void (*visit)(void *arg, const struct route *route), void *arg);
+void routes_init(struct routes *routes);
 void routes_deinit(struct routes *routes);
+/* An HTTPRoute came, changed or went (before, after NULL). Nothing is compiled before routes_pass.
+ */
+void routes_changed(struct routes *routes, const struct object *before, const struct object *after);
+/* Brings every route up to date and shows it to visit. */
+void routes_pass(struct routes *routes, void (*visit)(void *arg, struct route *route), void *arg);
 
-/* Entries whose status is to be written, at most max; asked again, the next ones. */
+/* Statuses that are to be written, at most max; asked again, the next ones. */
 size_t routes_statuses(struct routes *routes, int64_t now, size_t max,
 		       void (*put)(void *arg, const struct object *object, json_t *status),
 		       void *arg);

@@ -23,6 +23,7 @@ void served_begin(struct served_all *all)
 		struct served *served = value;
 
 		served->used = false;
+		served->collected = true;
 		for (size_t in = 0; map_next(&served->hosts, &in, NULL, &inner);)
 			((struct served_host *)inner)->count = 0;
 	}
@@ -36,13 +37,14 @@ struct served *served_get(struct served_all *all, const struct gw_listener *list
 
 	if (served == NULL) {
 		served = xcalloc(1, sizeof(*served));
+		served->collected = true;
 		(void)map_put(&all->by_id, sv_from(id), served);
 	}
 	served->used = true;
 	return served;
 }
 
-void served_add(struct served *served, struct str_view name, const struct route *route)
+static struct served_host *host_get(struct served *served, struct str_view name)
 {
 	struct served_host *host = map_get(&served->hosts, name);
 
@@ -50,6 +52,18 @@ void served_add(struct served *served, struct str_view name, const struct route 
 		host = xcalloc(1, sizeof(*host));
 		(void)map_put(&served->hosts, name, host);
 	}
+	return host;
+}
+
+/* An attachment remembers its hostname's entry: that lives as long as something is added to it in
+ * each pass, and who attaches anew has new attachments. */
+void served_add(struct served *served, struct attachment *attachment, const struct route *route)
+{
+	struct served_host *host = attachment->served;
+
+	if (host == NULL)
+		host = host_get(served, attachment_host(attachment, route->object));
+	attachment->served = host;
 	if (host->count > 0 && host->routes[host->count - 1] == route)
 		return; /* by another parentRef or hostname */
 	if (host->count == host->size) {
@@ -83,17 +97,25 @@ static bool host_is_built(const struct served_host *host)
 
 static void host_build(struct served_host *host, struct graveyard *graveyard)
 {
-	struct matches matches = {0};
 	struct err err = {.code = ERR_NONE};
+	size_t count = 0, at = 0;
+	AUTO(auto_free) struct match_spec *specs = NULL;
 
 	if (host->vhost != NULL)
 		part_unref(vhost_part(host->vhost), graveyard);
 	for (size_t i = 0; i < host->count; i++)
-		matches_add(&matches, host->routes[i]->object, host->routes[i]->compiled.rules);
-	host->vhost = vhost_new(matches.specs, matches.count, &err);
+		count += host->routes[i]->matches.count;
+	specs = xcalloc(count + 1, sizeof(*specs));
+	for (size_t i = 0; i < host->count; i++) {
+		const struct matches *matches = &host->routes[i]->matches;
+
+		if (matches->count > 0)
+			memcpy(&specs[at], matches->specs, matches->count * sizeof(*specs));
+		at += matches->count;
+	}
+	host->vhost = vhost_new(specs, count, &err);
 	if (host->vhost == NULL) /* each rule was tried before */
 		log_error("gateway", "a hostname cannot be served: %s", err.msg);
-	matches_deinit(&matches);
 	host->built = xrealloc(host->built, (host->count + 1) * sizeof(host->built[0]));
 	host->built_count = host->count;
 	for (size_t i = 0; i < host->count; i++)
@@ -107,6 +129,9 @@ static bool hosts_build(struct served *served, struct graveyard *graveyard)
 	struct str_view name;
 	void *value;
 
+	if (!served->collected)
+		return false;
+	served->collected = false;
 	for (size_t it = 0; map_next(&served->hosts, &it, &name, &value);) {
 		struct served_host *host = value;
 
