@@ -74,7 +74,7 @@ static void selectors(void **state)
 		AUTO(auto_free) char *text = xasprintf("value: %s", cases[i].selector);
 		AUTO(auto_json) json_t *outer = value_of(text);
 
-		if (selector_matches(json_member(outer, "value"), labels) != cases[i].matches)
+		if (label_selector_matches(json_member(outer, "value"), labels) != cases[i].matches)
 			fail_msg("%s", cases[i].selector);
 	}
 }
