@@ -17,4 +17,18 @@ int csr_make(EVP_PKEY *key, const struct cert_names *names, struct buf *out, str
 int csr_from_pem(struct str_view pem, struct buf *der, struct err *err); /* checks its signature */
 int csr_to_pem(struct str_view der, struct buf *pem, struct err *err);
 
+#define CSR_NAMES_MAX 256
+
+struct csr_info {          /* what a request asks for; owned texts */
+	char *common_name; /* NULL: none */
+	size_t dns_count, ip_count;
+	char *dns[CSR_NAMES_MAX]; /* as they stand there */
+	char *ips[CSR_NAMES_MAX];
+	EVP_PKEY *key; /* the public half */
+};
+
+/* Checks the request's signature. info needs no deinit after an error. */
+int csr_info_read(struct str_view der, struct csr_info *info, struct err *err);
+void csr_info_deinit(struct csr_info *info);
+
 #endif

@@ -121,12 +121,42 @@ static void test_forged(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
+static void test_info(void **state)
+{
+	const struct str_view dns[] = {SV("a.example.com"), SV("*.example.com")};
+	const struct str_view ips[] = {SV("192.0.2.1"), SV("2001:db8::1")};
+	const struct cert_names names = {.dns = dns,
+					 .dns_count = 2,
+					 .ips = ips,
+					 .ip_count = 2,
+					 .common_name = SV("a.example.com")};
+	AUTO(auto_key) EVP_PKEY *key = fixture_key();
+	AUTO(buf_deinit) struct buf der = {0};
+	struct csr_info info;
+	struct err err = {0};
+
+	(void)state;
+	buf_init(&der, 65536);
+	assert_int_equal(csr_make(key, &names, &der, &err), 0);
+	assert_int_equal(csr_info_read(buf_view(&der), &info, &err), 0);
+	assert_int_equal(info.dns_count, 2);
+	assert_string_equal(info.dns[0], "a.example.com");
+	assert_string_equal(info.dns[1], "*.example.com");
+	assert_int_equal(info.ip_count, 2);
+	assert_string_equal(info.ips[0], "192.0.2.1");
+	assert_string_equal(info.ips[1], "2001:db8::1");
+	assert_string_equal(info.common_name, "a.example.com");
+	assert_true(key_same_public(info.key, key));
+	csr_info_deinit(&info);
+	assert_int_equal(csr_info_read(SV("nothing"), &info, &err), -1);
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_info),    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_refuses), cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_forged),
 	};
 
