@@ -50,6 +50,15 @@ static json_t *external_binding(const struct acme_call *call, struct err *err)
 	return json_parse(buf_view(&jws), err);
 }
 
+static json_t *contact_of(const char *email)
+{
+	json_t *contact = json_array();
+
+	if (email[0] != '\0')
+		json_array_append_new(contact, json_fmt("mailto:%s", email));
+	return contact;
+}
+
 static int account_payload(const struct acme_call *call, char **payload, struct err *err)
 {
 	const struct account_call *account = call->own;
@@ -57,12 +66,8 @@ static int account_payload(const struct acme_call *call, char **payload, struct 
 	json_t *binding;
 
 	json_object_set_new(body, "termsOfServiceAgreed", json_true());
-	if (account->email[0] != '\0') {
-		json_t *contact = json_array();
-
-		json_array_append_new(contact, json_fmt("mailto:%s", account->email));
-		json_object_set_new(body, "contact", contact);
-	}
+	if (account->email[0] != '\0')
+		json_object_set_new(body, "contact", contact_of(account->email));
 	if (account->eab_kid != NULL) {
 		binding = external_binding(call, err);
 		if (binding == NULL)
@@ -149,5 +154,21 @@ struct acme_call *acme_account(struct acme_client *client, struct str_view email
 	}
 	call->own = account;
 	call_send(call, &request, account_good);
+	return call;
+}
+
+static const struct call_kind contact_kind = {0};
+
+struct acme_call *acme_account_contact(struct acme_client *client, struct str_view email,
+				       acme_done_fn *done, void *arg)
+{
+	struct acme_call *call = call_new(client, &contact_kind, done, arg);
+	AUTO(auto_free) char *address = sv_dup(email);
+	AUTO(auto_json) json_t *body = json_object();
+	struct call_request request = {.step = "account", .resource = CALL_URL};
+
+	json_object_set_new(body, "contact", contact_of(address));
+	request.payload = json_text(body);
+	call_send(call, &request, call_ok);
 	return call;
 }

@@ -91,6 +91,9 @@ struct acme_eab {                     /* external account binding (RFC 8555, sec
  */
 struct acme_call *acme_account(struct acme_client *client, struct str_view email,
 			       const struct acme_eab *eab, acme_done_fn *done, void *arg);
+/* Tells the CA another contact for the account that is known already; email may be empty: none. */
+struct acme_call *acme_account_contact(struct acme_client *client, struct str_view email,
+				       acme_done_fn *done, void *arg);
 struct acme_new_order {
 	const struct str_view *dns;
 	size_t dns_count;
