@@ -62,9 +62,13 @@ static bool queue_orphan(void *arg, const struct object *object)
 
 /* Only these kinds are ever made for an owner. */
 static const char *const owned_prefixes[] = {
-	"cert-manager.io/certificates/",      "cert-manager.io/certificaterequests/",
-	"acme.cert-manager.io/orders/",       "acme.cert-manager.io/challenges/",
-	"operator.tigera.io/tigerastatuses/", "gateway.networking.k8s.io/gatewayclasses/",
+	"core/secrets/", /* next private keys */
+	"cert-manager.io/certificates/",
+	"cert-manager.io/certificaterequests/",
+	"acme.cert-manager.io/orders/",
+	"acme.cert-manager.io/challenges/",
+	"operator.tigera.io/tigerastatuses/",
+	"gateway.networking.k8s.io/gatewayclasses/",
 };
 
 /* A change of an owned object concerns itself; the end of any object concerns those it owned. */

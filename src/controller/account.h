@@ -1,0 +1,78 @@
+/* controller/account.h - the accounts behind ACME issuers: one client each, shared by its orders
+ *
+ * That the CA knows an account is written down in the issuer's status (issuer_acme.c). An order
+ * asks for the client before each step, and takes one of the CA's places while it is under way.
+ */
+#ifndef CONTROLLER_ACCOUNT_H
+#define CONTROLLER_ACCOUNT_H
+
+#include "acme/client.h"
+#include "base/map.h"
+#include "controller/issuer.h"
+
+#define ORDERS_IN_FLIGHT 8    /* at one CA (by the URL of its directory) */
+#define ACME_WORDS_MAX   1200 /* of account_words */
+
+struct ca; /* places at one CA */
+
+struct account { /* of one issuer, by its store key */
+	struct controllers *ctl;
+	char *key;        /* the issuer's */
+	char *print;      /* what the client was made from; NULL: no client */
+	char *thumbprint; /* of the account key (RFC 7638) */
+	EVP_PKEY *pkey;
+	struct acme_client *client;
+	struct acme_call *call; /* of issuer_acme.c */
+	json_t *result;         /* status to be stored before anything else happens */
+	struct list uses;
+	bool usable;           /* the issuer is Ready: uses may have the client */
+	bool gone;             /* the CA does not know it any more */
+	bool suspected;        /* the CA refused it something: ask how it stands */
+	int64_t registered_at; /* monotonic; 0: not in this run */
+};
+
+/* Embedded in whoever uses an account; zeroed before the first call. */
+struct account_use {
+	struct list link; /* in account->uses */
+	struct account *account;
+	struct list place; /* waiting at ca, or unlinked */
+	struct ca *ca;
+	bool has_place;
+	int64_t rank; /* smallest first among those that wait */
+	/* The client or a place can be had now. lost: the client has ended, and with it the calls
+	 * of this use. Runs before anything else of the use does. */
+	void (*changed)(struct account_use *use, bool lost);
+};
+
+/* NULL while the issuer has no registered account; changed tells when that ends. */
+struct acme_client *account_client(struct controllers *ctl, const struct issuer *issuer,
+				   struct account_use *use);
+/* true: the use has one of the CA's places; false: it waits for one. */
+bool account_place(struct controllers *ctl, const struct issuer *issuer, struct account_use *use);
+void account_leave_place(struct account_use *use);
+void account_release(struct account_use *use); /* place and client */
+
+/* The CA does not know the account any more: it is registered again, with the same key. */
+void account_gone(struct controllers *ctl, const struct issuer *issuer);
+/* The CA refused a request of the account: is it deactivated? */
+void account_suspect(struct controllers *ctl, const struct issuer *issuer);
+
+/* Counts an answer for the metrics. */
+void account_count(struct controllers *ctl, const struct acme_result *result);
+/* "newOrder: too many (HTTP 429, rateLimited)" */
+void account_words(const struct acme_result *result, char *out, size_t size);
+
+/* ---- for issuer.c and issuer_acme.c ---- */
+struct account *account_get(struct controllers *ctl, struct str_view issuer_key); /* made if new */
+void account_forget(struct controllers *ctl, struct str_view issuer_key);
+/* The client for this configuration: the one there is, or a new one; then uses and calls of the
+ * old one have ended. */
+int account_set_client(struct account *account, const struct issuer *issuer, EVP_PKEY *key,
+		       struct err *err);
+void account_drop_client(struct account *account);
+void account_set_usable(struct account *account, bool usable); /* tells the uses */
+int accounts_start(struct controllers *ctl, struct err *err);
+void accounts_stop(struct controllers *ctl);
+void accounts_metrics(struct controllers *ctl, struct buf *out);
+
+#endif

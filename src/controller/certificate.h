@@ -1,0 +1,63 @@
+/* controller/certificate.h - one reconcile of a Certificate, handed from file to file
+ *
+ *     certificate.c         Ready and Issuing, when to look again, what changes concern it
+ *     certificate_check.c   does the Secret hold what the spec asks for?
+ *     certificate_issue.c   the steps of an attempt, from key to Secret
+ *     certificate_secret.c  the Secret and the next private key
+ */
+#ifndef CONTROLLER_CERTIFICATE_H
+#define CONTROLLER_CERTIFICATE_H
+
+#include "controller/issuance.h"
+
+#define CERT_WORDS_MAX 1024
+
+struct cert_run; /* what only memory knows of a Certificate */
+
+struct cert_look {
+	struct controllers *ctl;
+	const struct object *cert;
+	const json_t *spec;
+	json_t *status; /* changed by the steps; stored at the end when it differs */
+	int64_t now;
+	struct cert_run *run;
+
+	/* by certificate_check */
+	const struct object *secret; /* NULL: there is none */
+	const char *reason;          /* why the Secret does not do; NULL: it does */
+	char words[CERT_WORDS_MAX];
+	bool duplicate; /* another Certificate owns the Secret */
+	bool dated;     /* the Secret holds a certificate: */
+	int64_t not_before, not_after, renewal;
+};
+
+void certificate_check(struct cert_look *look);
+
+/* The next step of an attempt; may change status, or else write one object. */
+void certificate_issue(struct cert_look *look);
+bool certificate_is_issuing(const struct cert_look *look);
+/* What an attempt left behind and is not needed any more. */
+void certificate_clean_up(struct cert_look *look);
+/* Asks for another look when the wall clock shows due. */
+void certificate_look_at(struct cert_look *look, int64_t due);
+
+/* ---- certificate_secret.c ---- */
+enum key_type certificate_key_type(const struct cert_look *look);
+/* The next private key, once it is stored; NULL: it is being made. */
+EVP_PKEY *certificate_next_key(struct cert_look *look, const char *secret_name);
+/* Writes certificate and key into the Secret. true: they stand there already. */
+bool certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view chain,
+			 struct str_view ca);
+void certificate_sync_template(struct cert_look *look); /* labels, annotations */
+
+struct key_job;
+struct cert_run {
+	struct controllers *ctl;
+	char *key;
+	int64_t due;         /* wall clock; 0: never */
+	struct key_job *job; /* a key is being made */
+};
+
+void certificate_cancel_key(struct cert_run *run); /* nobody waits for it any more */
+
+#endif

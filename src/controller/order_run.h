@@ -1,0 +1,94 @@
+/* controller/order_run.h - an Order under way, handed from file to file
+ *
+ *     order.c          what is stored decides the next step; when; what changes concern an Order
+ *     order_steps.c    one step, one request, one answer
+ *     order_end.c      failures: try again, order anew, or the end
+ *     challenge.c      Challenge objects: made, served, answered
+ *     selfcheck.c      would the CA reach us? asked before newOrder
+ */
+#ifndef CONTROLLER_ORDER_RUN_H
+#define CONTROLLER_ORDER_RUN_H
+
+#include "acme/order.h"
+#include "controller/account.h"
+#include "controller/order.h"
+
+struct selfcheck;
+
+struct orders {            /* ctl->state[CTL_ORDER] */
+	struct map runs;   /* struct order_run, by store key */
+	struct map passed; /* selfcheck.c: addresses that have answered */
+};
+
+struct order_run { /* what only memory knows; of every Order that has not ended */
+	struct account_use use;
+	struct controllers *ctl;
+	char *key;
+	struct acme_call *call;  /* at most one at a time */
+	struct selfcheck *check; /* under way */
+	/* Learned and not stored yet; nothing else happens before it is. */
+	char *result_key;
+	json_t *result;
+	int64_t not_before;       /* monotonic: the CA is not asked before */
+	int64_t waiting_since;    /* monotonic, for the end of the present wait; 0: does not wait */
+	int64_t delay_ms;         /* of the poll before */
+	int64_t asked_to_wait_ms; /* by the answer to a challenge, before the first poll; -1: not */
+	int64_t serving_since;    /* monotonic: we wait for the workers to serve a token; 0: not */
+	unsigned polls;           /* since the last progress */
+	unsigned fetches;         /* of tokens by the CA, that moved a poll forward */
+	unsigned check_failures;
+	size_t asked;          /* index of the authorization in the call */
+	char *asked_challenge; /* key of the Challenge in the call */
+	bool told;             /* the present wait was asked for by the CA (Retry-After) */
+	bool fetched;          /* the CA has fetched a token before the answer to our POST came */
+	bool fresh;   /* the intent was stored by this process: no order of it can be there yet */
+	bool checked; /* the self-check has let it pass */
+};
+
+struct order_look { /* one reconcile, or one answer */
+	struct controllers *ctl;
+	struct order_run *run;
+	const struct object *object;
+	const json_t *status; /* of object */
+	struct issuer issuer;
+	struct acme_client *client;
+};
+
+/* ---- order.c ---- */
+/* For a callback: what the run is about now; false: the Order is gone. client may be NULL. */
+bool order_look_of(struct order_run *run, struct order_look *look);
+/* Writes status (taken) down before anything else happens. */
+void order_learned(struct order_run *run, json_t *status);
+void challenge_learned(struct order_run *run, const char *key, json_t *status); /* taken */
+/* Looks again, now or later; nothing is asked before. */
+void order_again(struct order_run *run, int64_t delay_ms);
+/* A wait that has not changed anything: the next poll, by Retry-After or growing. */
+void order_poll_later(struct order_run *run, int64_t first_ms, int64_t retry_after_ms);
+void order_progress(struct order_run *run);              /* polls begin anew */
+json_t *order_authz(const json_t *status, size_t index); /* borrowed; NULL: no more */
+void order_names(const struct order_look *look, struct acme_new_order *order,
+		 struct name_list *names);
+
+/* ---- order_steps.c ---- */
+void order_take_step(struct order_look *look);
+
+/* ---- order_end.c ---- */
+/* true: the answer was no good, and what follows from it has been set in motion. */
+bool order_answer_failed(struct order_look *look, const struct acme_result *result);
+/* The attempt has failed. type: why, as ACME says it ("rejectedIdentifier"), or our own word. */
+void order_fails(struct order_look *look, const char *state, const char *type, const char *words);
+/* The order is lost at the CA: anew, once. */
+void order_anew(struct order_look *look, const char *words);
+/* The same step again after a back-off that is kept over restarts. */
+void order_back_off(struct order_look *look, const char *type, const char *words,
+		    int64_t at_least_ms);
+
+/* ---- challenge.c ---- */
+/* true: every pending authorization has its challenge answered; else what is due is under way. */
+bool order_answer_challenges(struct order_look *look);
+void order_drop_challenges(struct order_look *look);
+/* Which solver of the issuer is for this name? 0: HTTP-01; -1 with a sentence: none we can do. */
+int order_solver(const struct order_look *look, struct str_view name, json_t **solver,
+		 struct err *err);
+
+#endif

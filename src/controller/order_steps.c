@@ -1,0 +1,688 @@
+/* controller/order_steps.c - the steps of an ACME order (RFC 8555, section 7.4): one request each
+ */
+#include "controller/order_run.h"
+
+#include "base/own.h"
+#include "controller/selfcheck.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define VALIDATED_FIRST_MS 250 /* after a challenge was answered */
+#define PROCESSED_FIRST_MS 25  /* after finalize: most CAs sign at once */
+#define VALIDATION_MAX_MS  (INT64_C(600) * 1000)
+#define PROCESSING_MAX_S   (6 * 3600)
+#define UNKNOWN_MAX_MS     (INT64_C(600) * 1000)
+#define AUTHZ_LOOK_AFTER   3 /* polls of the order; then the authorizations in turn with it */
+#define CHECK_FIRST_MS     5000
+#define CHECK_MAX_MS       600000
+#define FAR_SKEW_S         (INT64_C(100) * 365 * 86400) /* certificate_issue.c waits for it */
+
+/* ---- what an order object says, as status ---- */
+
+static json_t *authorizations_of(const struct acme_order *order)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < order->authz_count; i++)
+		json_array_append_new(list, json_pack("{s:o}", "url", json_sv(order->authz[i])));
+	return list;
+}
+
+static void set_text(json_t *status, const char *name, struct str_view text)
+{
+	if (text.len > 0)
+		json_object_set_new(status, name, json_sv(text));
+}
+
+/* A new status from what is stored and an order object; back-off and reasons are over. */
+static json_t *status_from(const struct order_look *look, const struct acme_order *order)
+{
+	json_t *status = status_copy(look->object);
+	static const char *const over[] = {"reason", "failureReason", "nextTryTime", "retries"};
+
+	for (size_t i = 0; i < ARRAY_LEN(over); i++)
+		json_object_del(status, over[i]);
+	set_text(status, "state", order->status_text);
+	set_text(status, "finalizeURL", order->finalize);
+	set_text(status, "certificateURL", order->certificate);
+	set_text(status, "expires", order->expires);
+	if (json_member(status, "authorizations") == NULL)
+		json_object_set_new(status, "authorizations", authorizations_of(order));
+	return status;
+}
+
+static bool has_expired(const struct order_look *look, const struct acme_order *order)
+{
+	int64_t when;
+
+	(void)look;
+	return clock_parse_rfc3339(order->expires, &when) && when < ctl_now();
+}
+
+/* The order is invalid: by its own error, or one of its authorizations knows why. */
+static void order_is_invalid(struct order_look *look, const struct acme_order *order)
+{
+	struct acme_problem problem;
+
+	if (order->error != NULL) {
+		acme_problem_parse(order->error, 0, &problem);
+		order_fails(look, "invalid", problem.type, problem.text);
+	} else if (has_expired(look, order)) {
+		order_anew(look, "the order has expired at the CA");
+	} else {
+		look->run->asked = 0;
+		order_learned(look->run, status_from(look, order));
+	}
+}
+
+/* What the CA says about the order now; more: it is news. */
+static void take_order(struct order_look *look, const struct acme_result *result)
+{
+	struct order_run *run = look->run;
+	struct acme_order order;
+	struct err err = {0};
+	json_t *status;
+
+	if (acme_order_read(result->body, &order, &err) != 0) {
+		order_back_off(look, "", err.msg, result->retry_after_ms);
+		return;
+	}
+	if (order.status == ORDER_INVALID) {
+		order_is_invalid(look, &order);
+		return;
+	}
+	status = status_from(look, &order);
+	if (json_same(status, look->status)) {
+		json_decref(status);
+		order_poll_later(run,
+				 order.status == ORDER_PROCESSING ? PROCESSED_FIRST_MS
+								  : VALIDATED_FIRST_MS,
+				 result->retry_after_ms);
+		return;
+	}
+	if (!sv_eq(order.status_text, json_sv_at(look->status, "state")))
+		order_progress(run);
+	order_learned(run, status);
+	if (order.status == ORDER_PROCESSING)
+		order_poll_later(run, PROCESSED_FIRST_MS, result->retry_after_ms);
+}
+
+/* ---- newOrder ---- */
+
+static bool answered(struct order_run *run, const struct acme_result *result,
+		     struct order_look *look)
+{
+	run->call = NULL;
+	account_count(run->ctl, result);
+	return order_look_of(run, look);
+}
+
+/* May the CA have made an order that we know nothing of? Then it is looked for first. */
+static bool may_be_made(const struct acme_result *result)
+{
+	if (result->failure != FETCH_FINE)
+		return result->failure != FETCH_DNS && result->failure != FETCH_CONNECT;
+	return result->http_status < 400 || result->http_status == 502 ||
+	       result->http_status == 504;
+}
+
+static void order_made(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+	struct acme_order order;
+	struct err err = {0};
+	json_t *status;
+
+	if (!answered(run, result, &look))
+		return;
+	if (result->outcome == ACME_GONE && result->problem.type[0] == '\0' && !run->fresh) {
+		run->fresh = true; /* the intent did not get as far as the CA */
+		order_again(run, 0);
+		return;
+	}
+	if (result->outcome == ACME_RETRY_LATER && may_be_made(result))
+		run->fresh = false;
+	if (order_answer_failed(&look, result))
+		return;
+	if (acme_order_read(result->body, &order, &err) != 0) {
+		order_back_off(&look, "", err.msg, result->retry_after_ms);
+		return;
+	}
+	status = status_from(&look, &order);
+	json_object_set_new(status, "url", json_string(result->location));
+	order_progress(run);
+	order_learned(run, status);
+	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Created", "%s %s at the CA",
+		  run->fresh ? "Created order" : "Found order", result->location);
+}
+
+/* An intent of an earlier run may have become an order whose URL was never stored. */
+static void send_new_order(struct order_look *look)
+{
+	struct order_run *run = look->run;
+	struct acme_new_order order;
+	struct name_list names;
+
+	order_names(look, &order, &names);
+	run->call = run->fresh ? acme_order_new(look->client, &order, order_made, run)
+			       : acme_order_find(look->client, &order, order_made, run);
+	name_list_deinit(&names);
+}
+
+/* ---- before newOrder ---- */
+
+static bool solvers_do(struct order_look *look, const struct acme_new_order *order)
+{
+	struct err err = {0};
+
+	for (size_t i = 0; i < order->dns_count; i++) {
+		json_t *solver = NULL;
+
+		if (order_solver(look, order->dns[i], &solver, &err) < 0) {
+			order_fails(look, "errored", "NoSolver", err.msg);
+			return false;
+		}
+		json_decref(solver);
+	}
+	return true;
+}
+
+static void store_intent(struct order_look *look)
+{
+	json_t *status = status_copy(look->object);
+
+	json_object_del(status, "reason");
+	json_object_del(status, "failureReason");
+	json_object_set_new(status, "intent", json_time(ctl_now()));
+	look->run->fresh = true;
+	order_learned(look->run, status);
+}
+
+static void check_stops(struct order_look *look, const char *words)
+{
+	struct order_run *run = look->run;
+	json_t *status = status_copy(look->object);
+	unsigned shift = run->check_failures < 8 ? run->check_failures : 8;
+	int64_t delay = (int64_t)CHECK_FIRST_MS << shift;
+
+	run->check_failures++;
+	account_leave_place(&run->use);
+	json_object_set_new(status, "reason", json_fmt("self-check: %s", words));
+	json_object_set_new(status, "failureReason", json_string("SelfCheckFailed"));
+	order_learned(run, status);
+	order_again(run, delay < CHECK_MAX_MS ? delay : CHECK_MAX_MS);
+	ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "SelfCheckFailed", "%s",
+		  words);
+}
+
+static void checked(void *arg, enum selfcheck_verdict verdict, const char *words)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+
+	run->check = NULL;
+	if (!order_look_of(run, &look))
+		return;
+	if (verdict == SELFCHECK_STOP) {
+		check_stops(&look, words);
+		return;
+	}
+	if (verdict == SELFCHECK_NOTE)
+		ctl_event(run->ctl, kind_of_order(), look.object, "Warning", "SelfCheck", "%s",
+			  words);
+	run->checked = true;
+	order_again(run, 0);
+}
+
+static void begin(struct order_look *look)
+{
+	struct order_run *run = look->run;
+	struct acme_new_order order;
+	struct name_list names;
+	struct str_view all[X509_NAMES_MAX * 2];
+	struct selfcheck_config check = {.mode = selfcheck_mode_of(look->issuer.object),
+					 .names = all,
+					 .done = checked,
+					 .arg = run};
+
+	if (run->checked) {
+		store_intent(look);
+		return;
+	}
+	order_names(look, &order, &names);
+	for (size_t i = 0; i < order.dns_count; i++)
+		all[check.count++] = order.dns[i];
+	for (size_t i = 0; i < order.ip_count; i++)
+		all[check.count++] = order.ips[i];
+	if (check.count > ORDER_NAMES_MAX)
+		order_fails(look, "errored", "TooManyNames",
+			    "a certificate can be for 100 names at most");
+	else if (solvers_do(look, &order))
+		run->check = selfcheck_start(look->ctl, &check);
+	name_list_deinit(&names);
+}
+
+/* ---- authorizations ---- */
+
+static const char *authz_words(const struct acme_authz *authz, struct acme_problem *problem)
+{
+	for (size_t i = 0; i < authz->count; i++) {
+		if (authz->offers[i].error != NULL) {
+			acme_problem_parse(authz->offers[i].error, 0, problem);
+			return problem->text;
+		}
+	}
+	return "the CA gave no reason";
+}
+
+static void authz_is_invalid(struct order_look *look, const struct acme_authz *authz)
+{
+	struct acme_problem problem = {0};
+	const char *why = authz_words(authz, &problem);
+	char words[sizeof(problem.text) + 300];
+
+	snprintf(words, sizeof(words), "%.*s was not validated: %s",
+		 SV_ARG(sv_head(authz->identifier, 253)), why);
+	order_fails(look, "invalid", problem.type, words);
+}
+
+static bool same_address(struct str_view a, struct str_view b)
+{
+	struct sock_addr left, right;
+
+	return sock_addr_ip(&left, a, 0) && sock_addr_ip(&right, b, 0) &&
+	       sock_addr_eq(&left, &right);
+}
+
+/* The name is one that was ordered (a wildcard stands without its "*." there). */
+static bool authz_is_ours(const struct order_look *look, const struct acme_authz *authz)
+{
+	struct acme_new_order order;
+	struct name_list names;
+	bool ours = false;
+
+	order_names(look, &order, &names);
+	for (size_t i = 0; i < order.dns_count && !ours; i++) {
+		struct str_view name = order.dns[i];
+		bool wildcard = sv_starts(name, SV("*."));
+
+		ours = sv_eq(authz->identifier_type, SV("dns")) &&
+		       sv_eq_nocase(sv_skip(name, wildcard ? 2 : 0), authz->identifier);
+	}
+	for (size_t i = 0; i < order.ip_count && !ours; i++)
+		ours = sv_eq(authz->identifier_type, SV("ip")) &&
+		       same_address(order.ips[i], authz->identifier);
+	name_list_deinit(&names);
+	return ours;
+}
+
+static json_t *offers_of(const struct acme_authz *authz)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < authz->count; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "type",
+						      json_sv(authz->offers[i].type), "url",
+						      json_sv(authz->offers[i].url), "token",
+						      json_sv(authz->offers[i].token)));
+	return list;
+}
+
+static void note_authz(struct order_look *look, const struct acme_authz *authz)
+{
+	json_t *status = status_copy(look->object);
+	json_t *entry = order_authz(status, look->run->asked);
+
+	json_object_set_new(entry, "identifier", json_sv(authz->identifier));
+	if (authz->wildcard)
+		json_object_set_new(entry, "wildcard", json_true());
+	json_object_set_new(entry, "initialState", json_sv(authz->status_text));
+	json_object_set_new(entry, "challenges", offers_of(authz));
+	order_progress(look->run);
+	order_learned(look->run, status);
+}
+
+static void not_offered(struct order_look *look, const struct acme_authz *authz)
+{
+	char words[1024];
+	int len = snprintf(words, sizeof(words),
+			   "the CA offers no http-01 challenge for %.*s, but only:",
+			   SV_ARG(sv_head(authz->identifier, 253)));
+
+	for (size_t i = 0; i < authz->count && len > 0 && (size_t)len < sizeof(words); i++)
+		len += snprintf(words + len, sizeof(words) - (size_t)len, " %.*s",
+				SV_ARG(authz->offers[i].type));
+	order_fails(look, "errored", "NoChallenge", words);
+}
+
+/* first: it has not been read before; else it is polled. */
+static void take_authz(struct order_look *look, const struct acme_result *result, bool first)
+{
+	struct acme_authz authz;
+	struct err err = {0};
+
+	if (acme_authz_read(result->body, &authz, &err) != 0) {
+		if (err.code == ERR_DENIED)
+			order_fails(look, "errored", "BadToken", err.msg);
+		else
+			order_back_off(look, "", err.msg, result->retry_after_ms);
+	} else if (authz.status == AUTHZ_INVALID) {
+		authz_is_invalid(look, &authz);
+	} else if (authz.status != AUTHZ_PENDING && authz.status != AUTHZ_VALID) {
+		order_anew(look, "an authorization of the order has ended");
+	} else if (!authz_is_ours(look, &authz)) {
+		order_fails(look, "errored", "WrongIdentifier",
+			    "the CA gave an authorization for a name that was not ordered");
+	} else if (!first) {
+		order_poll_later(look->run, VALIDATED_FIRST_MS, result->retry_after_ms);
+	} else if (authz.status == AUTHZ_PENDING &&
+		   acme_authz_offer(&authz, SV("http-01")) == NULL) {
+		not_offered(look, &authz);
+	} else {
+		note_authz(look, &authz);
+	}
+}
+
+static void authz_read(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+	const json_t *entry;
+
+	if (!answered(run, result, &look) || order_answer_failed(&look, result))
+		return;
+	entry = order_authz(look.status, run->asked);
+	if (entry != NULL)
+		take_authz(&look, result, json_member(entry, "initialState") == NULL);
+}
+
+static bool read_authz(struct order_look *look, size_t index)
+{
+	const char *url = json_str_at(order_authz(look->status, index), "url");
+
+	if (url == NULL)
+		return false;
+	look->run->asked = index;
+	look->run->call = acme_get(look->client, url, authz_read, look->run);
+	return true;
+}
+
+/* The first authorization that has not been read; false: all have. */
+static bool read_next_authz(struct order_look *look)
+{
+	const json_t *entry;
+
+	for (size_t i = 0; (entry = order_authz(look->status, i)) != NULL; i++) {
+		if (json_member(entry, "initialState") == NULL)
+			return read_authz(look, i);
+	}
+	return false;
+}
+
+static bool authz_was_pending(const json_t *entry)
+{
+	return sv_eq(json_sv_at(entry, "initialState"), SV("pending"));
+}
+
+/* The next one after index that had to be validated; false: there is none. */
+static bool read_pending_authz(struct order_look *look, size_t after)
+{
+	const json_t *entry;
+
+	for (size_t i = after; (entry = order_authz(look->status, i)) != NULL; i++) {
+		if (authz_was_pending(entry))
+			return read_authz(look, i);
+	}
+	return false;
+}
+
+/* ---- polling ---- */
+
+static void order_read(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+
+	if (answered(run, result, &look) && !order_answer_failed(&look, result))
+		take_order(&look, result);
+}
+
+static void read_order(struct order_look *look)
+{
+	look->run->call =
+		acme_get(look->client, json_str_at(look->status, "url"), order_read, look->run);
+}
+
+static int64_t waited_ms(const struct order_run *run)
+{
+	return run->waiting_since == 0 ? 0 : loop_now(run->ctl->config.loop) - run->waiting_since;
+}
+
+/* The order itself tells when all of its authorizations are valid, in one request. When that takes
+ * long, they are looked at as well: a CA may leave an order pending whose authorization failed. */
+static void poll_validation(struct order_look *look)
+{
+	struct order_run *run = look->run;
+
+	if (waited_ms(run) > VALIDATION_MAX_MS) {
+		order_progress(run);
+		order_back_off(look, "ValidationTimeout",
+			       "the CA has not validated the names within 10 minutes", -1);
+	} else if (run->polls == 0) {
+		order_poll_later(run, VALIDATED_FIRST_MS, run->asked_to_wait_ms);
+		run->asked_to_wait_ms = -1;
+	} else if (run->polls <= AUTHZ_LOOK_AFTER || run->polls % 2 == 0 ||
+		   (!read_pending_authz(look, run->asked + 1) && !read_pending_authz(look, 0))) {
+		read_order(look);
+	}
+}
+
+static void authorize(struct order_look *look)
+{
+	if (!read_next_authz(look) && order_answer_challenges(look))
+		poll_validation(look);
+}
+
+/* The CA works on it; a state that RFC 8555 does not know has an end sooner. */
+static void poll_processing(struct order_look *look)
+{
+	struct order_run *run = look->run;
+	struct str_view state = json_sv_at(look->status, "state");
+	bool known = sv_eq(state, SV("processing"));
+	int64_t since;
+	char words[200];
+
+	if (!json_time_at(look->status, "finalizedTime", &since))
+		since = ctl_now();
+	if (known ? ctl_now() - since > PROCESSING_MAX_S : waited_ms(run) > UNKNOWN_MAX_MS) {
+		snprintf(words, sizeof(words), "the order stays \"%.*s\"%s",
+			 SV_ARG(sv_head(state, 60)), known ? "" : " without a certificate");
+		order_fails(look, "errored", "ProcessingTimeout", words);
+	} else if (run->polls == 0) {
+		order_poll_later(run, PROCESSED_FIRST_MS, -1);
+	} else {
+		read_order(look);
+	}
+}
+
+/* ---- finalize, download ---- */
+
+static int signing_request(const struct order_look *look, struct buf *der, struct err *err)
+{
+	return request_csr(look->object, der, err);
+}
+
+static void finalized(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+
+	if (!answered(run, result, &look) || order_answer_failed(&look, result))
+		return;
+	order_progress(run);
+	take_order(&look, result);
+	if (run->result != NULL && strcmp(run->result_key, run->key) == 0)
+		json_object_set_new(run->result, "finalizedTime", json_time(ctl_now()));
+}
+
+static void finalize(struct order_look *look)
+{
+	struct acme_finalization what = {.order_url = json_str_at(look->status, "url"),
+					 .url = json_str_at(look->status, "finalizeURL")};
+	AUTO(buf_deinit) struct buf der;
+	struct err err = {0};
+
+	buf_init(&der, ISSUANCE_TEXT_MAX);
+	if (waited_ms(look->run) > VALIDATION_MAX_MS) {
+		order_progress(look->run);
+		order_back_off(look, "FinalizeTimeout",
+			       "the CA takes the request but stays \"ready\"", -1);
+		return;
+	}
+	order_drop_challenges(look);
+	if (what.url == NULL || signing_request(look, &der, &err) < 0) {
+		order_fails(look, "errored", "",
+			    what.url == NULL ? "the order has no finalize URL" : err.msg);
+		return;
+	}
+	what.csr_der = buf_view(&der);
+	look->run->call = acme_finalize(look->client, &what, finalized, look->run);
+}
+
+/* Everything that must hold but the day: a certificate that begins later waits for it. */
+static int check_chain(const struct order_look *look, struct str_view pem, struct buf *out,
+		       struct err *err)
+{
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	AUTO(buf_deinit) struct buf der;
+	struct acme_new_order order;
+	struct cert_names wanted;
+	struct name_list names;
+	struct csr_info info;
+	int rc;
+
+	buf_init(&der, ISSUANCE_TEXT_MAX);
+	if (chain_from_pem(pem, &chain, err) < 0 || signing_request(look, &der, err) < 0 ||
+	    csr_info_read(buf_view(&der), &info, err) < 0)
+		return -1;
+	order_names(look, &order, &names);
+	wanted = name_list_view(&names);
+	rc = chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, err);
+	name_list_deinit(&names);
+	csr_info_deinit(&info);
+	if (rc == 0 && chain.count == 1)
+		ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "NoIntermediate",
+			  "the CA returned the certificate without its issuer's: some clients "
+			  "will not trust it");
+	return rc < 0 ? rc : chain_to_pem(&chain, out, err);
+}
+
+static void downloaded(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	AUTO(buf_deinit) struct buf chain;
+	struct order_look look;
+	struct err err = {0};
+	char words[ERR_MSG_MAX + 80];
+	json_t *status;
+
+	buf_init(&chain, ISSUANCE_TEXT_MAX);
+	if (!answered(run, result, &look) || order_answer_failed(&look, result))
+		return;
+	if (check_chain(&look, result->text, &chain, &err) < 0) {
+		snprintf(words, sizeof(words),
+			 "the certificate that the CA returned is refused: %s", err.msg);
+		order_fails(&look, "errored", "CertificateRefused", words);
+		return;
+	}
+	status = status_copy(look.object);
+	json_object_set_new(status, "certificate", json_base64(buf_view(&chain)));
+	json_object_set_new(status, "state", json_string("valid"));
+	json_object_del(status, "reason");
+	json_object_del(status, "failureReason");
+	order_learned(run, status);
+	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Complete",
+		  "Order completed successfully");
+}
+
+static void download(struct order_look *look)
+{
+	struct str_view preferred =
+		json_sv_at(look->issuer.object->json, "spec.acme.preferredChain");
+
+	look->run->call =
+		acme_certificate(look->client, json_str_at(look->status, "certificateURL"),
+				 preferred, downloaded, look->run);
+}
+
+/* ---- why it is invalid: asked of each authorization in turn ---- */
+
+static void reason_read(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+	struct acme_authz authz;
+
+	if (!answered(run, result, &look))
+		return;
+	if (result->outcome == ACME_OK && acme_authz_read(result->body, &authz, NULL) == 0 &&
+	    authz.status == AUTHZ_INVALID) {
+		authz_is_invalid(&look, &authz);
+		return;
+	}
+	run->asked++;
+	order_again(run, 0);
+}
+
+static void ask_why(struct order_look *look)
+{
+	struct order_run *run = look->run;
+	const json_t *entry;
+
+	for (; (entry = order_authz(look->status, run->asked)) != NULL; run->asked++) {
+		const char *url = json_str_at(entry, "url");
+
+		if (authz_was_pending(entry) && url != NULL) {
+			run->call = acme_get(look->client, url, reason_read, run);
+			return;
+		}
+	}
+	order_fails(look, "invalid", "", "the CA has declared the order invalid without a reason");
+}
+
+/* ---- which step ---- */
+
+void order_take_step(struct order_look *look)
+{
+	enum order_status state = ORDER_PROCESSING; /* of a word that RFC 8555 does not know */
+
+	if (json_str_at(look->status, "url") == NULL) {
+		if (json_member(look->status, "intent") == NULL)
+			begin(look);
+		else
+			send_new_order(look);
+		return;
+	}
+	(void)order_status_parse(json_sv_at(look->status, "state"), &state);
+	if (state == ORDER_VALID && json_str_at(look->status, "certificateURL") == NULL)
+		state = ORDER_PROCESSING;
+	switch (order_next(state)) {
+	case STEP_AUTHORIZE:
+		authorize(look);
+		break;
+	case STEP_FINALIZE:
+		finalize(look);
+		break;
+	case STEP_POLL:
+		poll_processing(look);
+		break;
+	case STEP_DOWNLOAD:
+		download(look);
+		break;
+	case STEP_ABANDON:
+		ask_why(look);
+		break;
+	}
+}

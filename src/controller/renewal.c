@@ -1,0 +1,40 @@
+#include "controller/renewal.h"
+
+#include "base/own.h"
+
+#include <stddef.h>
+
+#define DAY        INT64_C(86400)
+#define SPREAD_MAX INT64_C(3600)
+
+int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish wish,
+		     uint64_t spread)
+{
+	int64_t lifetime = not_after > not_before ? not_after - not_before : 0;
+	int64_t before = lifetime < 10 * DAY ? lifetime / 2 : lifetime / 3;
+	int64_t most = lifetime / 100 < SPREAD_MAX ? lifetime / 100 : SPREAD_MAX;
+	int64_t wished = wish.before_s;
+
+	if (wish.percentage > 0 && wish.percentage < 100) /* in parts: years 9999 do not overflow */
+		wished = lifetime / 100 * wish.percentage + lifetime % 100 * wish.percentage / 100;
+	if (wished > 0 && wished <= lifetime - lifetime / 10)
+		before = wished;
+	return not_after - before - (int64_t)(spread % (uint64_t)(most + 1));
+}
+
+int64_t attempt_delay(int64_t failures, uint32_t random)
+{
+	static const int64_t steps[] = {60, 600, 6000, DAY};
+	size_t last = ARRAY_LEN(steps) - 1;
+	size_t step = failures < 1 ? 0 : failures > (int64_t)last ? last : (size_t)(failures - 1);
+	int64_t fifth = steps[step] / 5;
+
+	return steps[step] - fifth + (int64_t)(random % (uint32_t)(2 * fifth + 1));
+}
+
+int64_t wall_wait_ms(int64_t due, int64_t now, int64_t limit_ms)
+{
+	if (due <= now)
+		return 1;
+	return due - now >= limit_ms / 1000 ? limit_ms : (due - now) * 1000;
+}

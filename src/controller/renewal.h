@@ -1,0 +1,30 @@
+/* controller/renewal.h - when: the renewal of a certificate, the next attempt after a failure; pure
+ *
+ * Seconds since the epoch; the clock and randomness come in as arguments.
+ */
+#ifndef CONTROLLER_RENEWAL_H
+#define CONTROLLER_RENEWAL_H
+
+#include <stdint.h>
+
+struct renewal_wish {       /* of a Certificate's spec; at most one is set */
+	int64_t before_s;   /* renewBefore; 0: none */
+	int64_t percentage; /* renewBeforePercentage; 0: none */
+};
+
+/* A third of the real lifetime before its end; half when the lifetime is under 10 days. A wish
+ * holds unless it would renew within the first tenth of the lifetime. spread (any bits, the same
+ * for the same certificate) moves it earlier by up to a hundredth of the lifetime, an hour at most,
+ * so that certificates of one day are not renewed in one minute. */
+int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish wish,
+		     uint64_t spread);
+
+/* Seconds to wait after the failures-th failure in a row (1 is the first): 1, 10, 100 minutes, then
+ * a day, each give or take a fifth. */
+int64_t attempt_delay(int64_t failures, uint32_t random);
+
+/* Milliseconds until the wall clock shows due, for a timer: at most limit_ms, since the clock may
+ * be set meanwhile; at least 1. */
+int64_t wall_wait_ms(int64_t due, int64_t now, int64_t limit_ms);
+
+#endif
