@@ -58,7 +58,10 @@ static int start_control(struct api *api, struct err *err)
 				       .ops = &request_ops,
 				       .arg = api,
 				       .arrival_ms = ARRIVAL_MS};
-	return server_start(&api->control, fd, API_CONN_MAX, err);
+	if (server_start(&api->control, fd, API_CONN_MAX, err) == 0)
+		return 0;
+	unlink(api->socket_path);
+	return -1;
 }
 
 static int start_metrics(struct api *api, struct err *err)

@@ -35,9 +35,10 @@ struct api_config {
 	void *arg; /* functions may be NULL: nothing settles, always ready */
 };
 
-/* Limits: a body of 3 MiB (else 413), a head of 32 KiB, 320 connections, at most 256 of them
- * watches (else 429), 30 s for a request to arrive and for a client to take an answer, 4096 changes
- * that a watch may lag behind; 16 connections to the metrics. */
+/* Limits: a body of 3 MiB (else 413), 64 MiB of bodies at a time (else 429), a head of 32 KiB, 320
+ * connections, at most 256 of them watches (else 429), 30 s for a request to arrive and for a
+ * client to take an answer, 4096 changes that a watch may lag behind; 16 connections to the
+ * metrics. */
 struct api *api_start(const struct api_config *config, struct err *err);
 /* Before the store closes and the controllers end: accepts no more, ends watches, answers writes
  * that settle at once and everything new with 503. Neither settle nor settle_cancel are called any

@@ -36,6 +36,12 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
 	return request;
 }
 
+static void drop_body(struct request *request)
+{
+	request->api->body_bytes -= buf_len(&request->body);
+	buf_release(&request->body);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 			 enum MHD_RequestTerminationCode how)
 {
@@ -53,19 +59,19 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 		MHD_destroy_response(request->response);
 	list_remove(&request->link);
 	target_deinit(&request->target);
-	buf_deinit(&request->body);
+	drop_body(request);
 	json_decref(request->warnings);
 	free(request);
 }
 
 /* ---- answers ---- */
 
-/* Header fields are ASCII here: other bytes and quotes would end or change the text. */
+/* Quotes and control characters would end or change the text. */
 static void add_warning(struct MHD_Response *response, struct str_view text)
 {
 	struct buf value;
 
-	buf_init(&value, 2 * WARNING_MAX);
+	buf_init(&value, 2 * (size_t)WARNING_MAX + 16);
 	buf_addf(&value, "299 - \"");
 	text = sv_head(text, WARNING_MAX);
 	for (size_t i = 0; i < text.len; i++) {
@@ -73,7 +79,9 @@ static void add_warning(struct MHD_Response *response, struct str_view text)
 
 		if (c == '"' || c == '\\')
 			buf_addc(&value, '\\');
-		buf_addc(&value, c < ' ' || c == 0x7f ? ' ' : c);
+		else if ((unsigned char)c < ' ' || c == 0x7f)
+			c = ' ';
+		buf_addc(&value, c);
 	}
 	buf_addc(&value, '"');
 	MHD_add_response_header(response, "Warning", buf_cstr(&value));
@@ -168,7 +176,7 @@ void request_refuse(struct request *request, enum reason reason, const char *fmt
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(message, sizeof(message), fmt, args);
+	vsnprintf(message, sizeof(message), fmt, args); /* NOLINT(clang-analyzer-valist*) */
 	va_end(args);
 	request_answer_status(request, &(struct status){.reason = reason, .message = message});
 }
@@ -191,6 +199,19 @@ enum media request_media(const struct request *request)
 	return media_of(request_header(request, MHD_HTTP_HEADER_CONTENT_TYPE));
 }
 
+/* Kept within the limits of a request and of all together; the rest is read and dropped. */
+static void keep_body(struct request *request, struct str_view piece)
+{
+	size_t before = buf_len(&request->body);
+
+	request->received += piece.len;
+	if (request->api->body_bytes + piece.len > API_BODIES_MAX)
+		request->crowded = true;
+	if (!request->crowded)
+		buf_add(&request->body, piece);
+	request->api->body_bytes += buf_len(&request->body) - before;
+}
+
 static json_t *one_document(json_t *documents, struct err *err)
 {
 	AUTO(auto_json) json_t *list = documents;
@@ -209,12 +230,16 @@ json_t *request_json(struct request *request, struct err *err)
 {
 	struct str_view text = buf_view(&request->body);
 	enum media media = request_media(request);
+	json_t *value;
 
 	if (text.len == 0)
 		return json_null();
 	if (media == MEDIA_YAML || media == MEDIA_APPLY)
-		return one_document(yaml_parse(text, err), err);
-	return json_parse(text, err);
+		value = one_document(yaml_parse(text, err), err);
+	else
+		value = json_parse(text, err);
+	drop_body(request);
+	return value;
 }
 
 /* ---- from the head to the verb ---- */
@@ -270,6 +295,10 @@ static void serve(struct request *request)
 	server_conn_arrived(request->conn);
 	if (request->body.spent)
 		refuse_large(request);
+	else if (request->crowded)
+		request_refuse(request, REASON_TOO_MANY,
+			       "the bodies of all requests together are over %u bytes: try again",
+			       API_BODIES_MAX);
 	else if (request->target_err.code != ERR_NONE)
 		request_fail(request, &request->target_err, NULL);
 	else
@@ -285,7 +314,8 @@ static enum MHD_Result queue(struct request *request)
 	return result;
 }
 
-/* Called with the head, with each piece of the body, at its end, and after each resumption. */
+/* Called with the head, with each piece of the body, at its end, and after each resumption. The
+ * type is libmicrohttpd's. NOLINTNEXTLINE(readability-function-size) */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *data,
 				  size_t *size, void **con_cls)
@@ -301,8 +331,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return request->response == NULL ? MHD_YES : queue(request);
 	}
 	if (*size > 0) {
-		request->received += *size;
-		buf_add(&request->body, sv_new(data, *size));
+		keep_body(request, sv_new(data, *size));
 		*size = 0;
 		return request->received > BODY_IGNORED_MAX ? MHD_NO : MHD_YES;
 	}

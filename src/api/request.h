@@ -15,10 +15,11 @@
 
 #include <sys/types.h>
 
-#define API_CONN_MAX  320        /* connections, watches among them */
-#define API_WATCH_MAX 256        /* watches: the rest of the connections is left for others */
-#define API_BODY_MAX  (3u << 20) /* bytes of a request's body */
-#define API_WARN_MAX  16         /* Warning headers of an answer */
+#define API_CONN_MAX   320         /* connections, watches among them */
+#define API_WATCH_MAX  256         /* watches: the rest of the connections is left for others */
+#define API_BODY_MAX   (3u << 20)  /* bytes of a request's body */
+#define API_BODIES_MAX (64u << 20) /* bytes of the bodies of all requests together */
+#define API_WARN_MAX   16          /* Warning headers of an answer */
 
 struct api {
 	struct api_config config;
@@ -27,7 +28,7 @@ struct api {
 	bool group_known;
 	gid_t group;
 	struct list requests; /* struct request */
-	size_t watch_count;
+	size_t watch_count, body_bytes;
 	uint64_t request_count, refused_count; /* refused: peers that may not */
 	bool draining;
 };
@@ -45,6 +46,7 @@ struct request {
 	enum view view;
 	struct buf body;
 	size_t received; /* bytes of the body, kept or not */
+	bool crowded;    /* the body did not fit beside the others */
 	bool begun, arrived, suspended;
 	json_t *warnings; /* strings for Warning headers */
 
@@ -81,7 +83,8 @@ void request_not_found(struct request *request); /* nothing is served at this pa
 
 /* ---- what handlers ask ---- */
 const char *request_header(const struct request *request, const char *name); /* NULL: absent */
-/* The body as JSON, whatever form it came in; NULL with err. An empty body is json_null(). */
+/* The body as JSON, whatever form it came in, once: the body is dropped. NULL with err. An empty
+ * body is json_null(). */
 json_t *request_json(struct request *request, struct err *err);
 enum media request_media(const struct request *request);
 

@@ -197,6 +197,8 @@ static struct str_view value_of(const struct selector_term *term, const json_t *
 		path[key.len] = '\0';
 		value = json_at(object, path);
 	}
+	if (!json_is_string(value))
+		return SV_NONE;
 	return sv_new(json_string_value(value), json_string_length(value));
 }
 
@@ -214,6 +216,7 @@ static bool term_matches(const struct selector_term *term, const json_t *object)
 	struct str_view value = value_of(term, object);
 	bool there = value.data != NULL;
 
+	value = there ? value : SV("");
 	switch (term->op) {
 	case SELECT_EXISTS:
 		return there;

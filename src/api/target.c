@@ -67,7 +67,8 @@ static int parse_query(struct target *target, struct str_view query, struct err 
 
 int target_parse(struct target *target, struct str_view text, struct err *err)
 {
-	size_t room = 2 * text.len + TARGET_SEGMENTS_MAX + 2 * TARGET_PARAMS_MAX + 2;
+	size_t parts = TARGET_SEGMENTS_MAX + 2 * (size_t)TARGET_PARAMS_MAX;
+	size_t room = 2 * text.len + parts; /* each part has its NUL */
 	struct str_view path, query = text;
 
 	memset(target, 0, sizeof(*target));

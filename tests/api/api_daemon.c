@@ -1,9 +1,10 @@
 /* tests/api/api_daemon.c - the control API over a store in memory, with a controller that is none
  *
  * usage: api_daemon SOCKET [METRICS-ADDRESS:PORT]
- * The namespace default is there. The status of a Gateway follows its generation, as a controller's
- * would, and a write is answered when nothing is left to be written. SIGTERM ends it as a daemon
- * should: drained first. SIGUSR1: not ready, SIGUSR2: ready again.
+ * The namespaces default and sallyport-system are there, and the Service from-file as if it came
+ * from a file. The status of a Gateway follows its generation, as a controller's would, and a write
+ * is answered when nothing is left to be written. SIGTERM ends it as a daemon should: drained
+ * first. SIGUSR1: not ready, SIGUSR2: ready again.
  */
 #include "api/api.h"
 #include "base/log.h"
@@ -111,24 +112,35 @@ static bool ready(void *arg, struct err *why)
 
 /* ---- start and end ---- */
 
-static void premake(struct fake *fake, const char *api_version, const char *kind, const char *name)
+static void premake(struct fake *fake, const char *kind, const char *ns, json_t *body)
 {
-	const struct kind *row = kind_by_gvk(sv_from(api_version), sv_from(kind));
+	const struct kind *row = kind_by_gvk(SV("v1"), sv_from(kind));
 	struct admission how = {.kind = row, .now = 1};
-	AUTO(auto_json) json_t *body = json_pack("{s:{s:s}}", "metadata", "name", name);
+	AUTO(auto_json) json_t *given = body;
 	AUTO(auto_json) json_t *object = NULL;
-	AUTO(auto_free) char *key = kind_key(row, "", name);
+	AUTO(auto_free) char *key = kind_key(row, ns, json_str_at(body, "metadata.name"));
 	struct err err = {.code = ERR_NONE};
 	struct causes causes;
 
 	causes_init(&causes);
-	object = kind_admit(&how, body, NULL, &causes, &err);
+	object = kind_admit(&how, given, NULL, &causes, &err);
 	causes_deinit(&causes);
 	if (object == NULL) {
 		fprintf(stderr, "api_daemon: %s\n", err.msg);
 		exit(1);
 	}
 	store_put(fake->store, sv_from(key), object, 0, NULL, NULL);
+}
+
+static void premake_all(struct fake *fake)
+{
+	premake(fake, "Namespace", "", json_pack("{s:{s:s}}", "metadata", "name", "default"));
+	premake(fake, "Namespace", "",
+		json_pack("{s:{s:s}}", "metadata", "name", "sallyport-system"));
+	premake(fake, "Service", "default",
+		json_pack("{s:{s:s,s:s,s:{s:s}},s:{s:[{s:i}]}}", "metadata", "name", "from-file",
+			  "namespace", "default", "annotations", "sallyport.dev/source",
+			  "/etc/sallyport/manifests/shop.yaml", "spec", "ports", "port", 80));
 }
 
 static void on_signal(void *arg, int number)
@@ -204,8 +216,7 @@ int main(int argc, char **argv)
 	}
 	fake.watch = store_watch(fake.store, SV("gateway.networking.k8s.io/gateways/"), on_gateway,
 				 &fake);
-	premake(&fake, "v1", "Namespace", "default");
-	premake(&fake, "v1", "Namespace", "sallyport-system");
+	premake_all(&fake);
 	use(&fake, argc, argv, &config);
 	result = run(&fake, &config);
 	store_unwatch(fake.watch);

@@ -287,6 +287,21 @@ class TestObjects(Api):
         after = self.good(200, "PATCH", CONFIGMAPS + "/cm", {"metadata": {"annotations": source}}, MERGE).json
         self.assertEqual(after["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"])
 
+    def test_changes_of_file_owned_objects_warn(self):
+        path, source = SERVICES + "/from-file", "/etc/sallyport/manifests/shop.yaml"
+        body = {"metadata": {"name": "from-file"}, "spec": {"ports": [{"port": 81}]}}
+        for method, type, body in (("PUT", "application/json", body), ("PATCH", MERGE, {"metadata": {"labels": {"a": "b"}}}),
+                                   ("PATCH", MERGE, {"metadata": {"annotations": None}, "spec": {"type": "NodePort"}}),
+                                   ("PATCH", APPLY, {"metadata": {"name": "from-file"}, "spec": {"ports": [{"port": 82}]}}),
+                                   ("DELETE", None, None)):
+            before = self.good(200, "GET", path)
+            self.assertEqual(before.json["metadata"]["annotations"]["sallyport.dev/source"], source)
+            self.assertEqual(before.warnings, [])
+            answer = self.good(200, method, path, body, type)
+            self.assertEqual(answer.warnings, ['299 - "service/from-file comes from the file %s: the next reload '
+                                               'brings the file\'s text back"' % source], method)
+        self.refused(404, "NotFound", "GET", path)
+
     def test_delete_preconditions(self):
         uid = self.good(201, "POST", CONFIGMAPS, configmap()).json["metadata"]["uid"]
         self.refused(409, "Conflict", "DELETE", CONFIGMAPS + "/cm", {"preconditions": {"uid": "other"}})
@@ -716,6 +731,20 @@ class TestLimits(Api):
             for _ in range(1000):
                 sock.sendall(chunk)
         sock.close()
+
+    def test_bodies_of_many_requests(self):
+        """64 MiB of bodies are held; whoever comes then is told to come again."""
+        head = b"POST " + CONFIGMAPS.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 3145728\r\n\r\n"
+        socks = []
+        for _ in range(24):
+            sock = self.raw(head)
+            sock.sendall(b"x" * 3145000)
+            socks.append(sock)
+        self.refused(429, "TooManyRequests", "POST", CONFIGMAPS, configmap(data={"k": "x" * 200000}))
+        self.good(200, "GET", CONFIGMAPS)
+        for sock in socks:
+            sock.close()
+        until("room", lambda: self.ask("POST", CONFIGMAPS, configmap()).code == 201)
 
     def test_object_too_large(self):
         status = self.ask("POST", CONFIGMAPS, configmap(data={"k": "x" * (2200 << 10)}))
