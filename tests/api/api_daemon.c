@@ -1,6 +1,6 @@
 /* tests/api/api_daemon.c - the control API over a store in memory, with a controller that is none
  *
- * usage: api_daemon SOCKET [METRICS-ADDRESS:PORT]
+ * usage: [API_DAEMON_GROUP=GROUP] [API_DAEMON_UNSETTLED=1] api_daemon SOCKET [METRICS-ADDRESS:PORT]
  * The namespaces default and sallyport-system are there, and the Service from-file as if it came
  * from a file. The status of a Gateway follows its generation, as a controller's would, and a write
  * is answered when nothing is left to be written. SIGTERM ends it as a daemon should: drained
@@ -112,6 +112,16 @@ static bool ready(void *arg, struct err *why)
 
 /* ---- start and end ---- */
 
+static void on_premade(void *arg, const struct object *object, const struct err *err)
+{
+	struct fake *fake = arg;
+
+	(void)object;
+	(void)err;
+	if (store_pending(fake->store) == 0)
+		loop_stop(fake->loop);
+}
+
 static void premake(struct fake *fake, const char *kind, const char *ns, json_t *body)
 {
 	const struct kind *row = kind_by_gvk(SV("v1"), sv_from(kind));
@@ -129,7 +139,7 @@ static void premake(struct fake *fake, const char *kind, const char *ns, json_t 
 		fprintf(stderr, "api_daemon: %s\n", err.msg);
 		exit(1);
 	}
-	store_put(fake->store, sv_from(key), object, 0, NULL, NULL);
+	store_put(fake->store, sv_from(key), object, 0, on_premade, fake);
 }
 
 static void premake_all(struct fake *fake)
@@ -141,6 +151,7 @@ static void premake_all(struct fake *fake)
 		json_pack("{s:{s:s,s:s,s:{s:s}},s:{s:[{s:i}]}}", "metadata", "name", "from-file",
 			  "namespace", "default", "annotations", "sallyport.dev/source",
 			  "/etc/sallyport/manifests/shop.yaml", "spec", "ports", "port", 80));
+	loop_run(fake->loop);
 }
 
 static void on_signal(void *arg, int number)
@@ -185,8 +196,10 @@ static void use(struct fake *fake, int argc, char **argv, struct api_config *con
 	config->store = fake->store;
 	config->socket_path = argv[1];
 	config->socket_group = getenv("API_DAEMON_GROUP");
-	config->settle = settle;
-	config->settle_cancel = settle_cancel;
+	if (getenv("API_DAEMON_UNSETTLED") == NULL) {
+		config->settle = settle;
+		config->settle_cancel = settle_cancel;
+	}
 	config->metrics_text = metrics_text;
 	config->ready = ready;
 	config->arg = fake;

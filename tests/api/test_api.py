@@ -588,21 +588,6 @@ class TestWatches(Api):
         for stream in streams:
             stream.close()
 
-    def test_slow_clients_are_told(self):
-        stream = self.watch(CONFIGMAPS + "?watch=true")
-        self.good(201, "POST", CONFIGMAPS, configmap(data={"k": "x" * 5000}))
-        for i in range(4300):
-            self.good(200, "PATCH", CONFIGMAPS + "/cm", {"data": {"i": str(i)}}, MERGE)
-        events = []
-        while True:
-            event = stream.next()
-            if event is None:
-                break
-            events.append(event)
-        self.assertLess(len(events), 4300)
-        self.assertEqual((events[-1]["type"], events[-1]["object"]["code"]), ("ERROR", 410))
-        stream.close()
-
     def test_many_events_to_many_watches(self):
         streams = [self.watch("/api/v1/configmaps?watch=true") for _ in range(10)]
         for i in range(50):
@@ -632,6 +617,26 @@ class TestWatches(Api):
         self.assertIsNone(stream.next())
         self.assertEqual(self.daemon.wait(PATIENCE), 0)
         self.assertFalse(os.path.exists(self.socket))
+        stream.close()
+
+
+class TestUnsettled(Api):
+    """Without controllers writes are answered at once."""
+    env = {"API_DAEMON_UNSETTLED": "1"}
+
+    def test_slow_clients_are_told(self):
+        stream = self.watch(CONFIGMAPS + "?watch=true")
+        self.good(201, "POST", CONFIGMAPS, configmap(data={"k": "x" * 5000}))
+        for i in range(4300):
+            self.good(200, "PATCH", CONFIGMAPS + "/cm", {"data": {"i": str(i)}}, MERGE)
+        events = []
+        while True:
+            event = stream.next()
+            if event is None:
+                break
+            events.append(event)
+        self.assertLess(len(events), 4300)
+        self.assertEqual((events[-1]["type"], events[-1]["object"]["code"]), ("ERROR", 410))
         stream.close()
 
 
