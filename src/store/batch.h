@@ -1,7 +1,9 @@
-/* store/batch.h - what both engines share: the commits of one turn, and their answers in a later one
+/* store/batch.h - what both engines share: the commits of one turn, and their answers in a later
+ * one
  *
- * An engine adds each commit as it comes, judges it, and makes the whole batch lasting in flush, at the
- * end of the turn. The answers (done, then the change for the watcher) run as a task of the next turn.
+ * An engine adds each commit as it comes, judges it, and makes the whole batch lasting in flush, at
+ * the end of the turn. The answers (done, then the change for the watcher) run as a task of the
+ * next turn.
  */
 #ifndef STORE_BATCH_H
 #define STORE_BATCH_H
@@ -13,9 +15,9 @@ struct batch_op { /* one commit, from engine->commit to its answer */
 	struct list link;
 	store_done_fn *done;
 	void *arg;
-	uint64_t revision;  /* 0: refused */
-	enum err_code code; /* why it was refused */
-	char *why;          /* the sentence; heap */
+	uint64_t revision;          /* 0: refused */
+	enum err_code code;         /* why it was refused */
+	char *why;                  /* the sentence; heap */
 	struct str_view key, value; /* into text */
 	char text[];
 };
@@ -24,8 +26,8 @@ struct batch {
 	struct loop *loop;
 	struct loop_hook hook;
 	struct task deliver;
-	struct list open;  /* of this turn */
-	struct list ready; /* flushed, to be answered */
+	struct list open;                  /* of this turn */
+	struct list ready;                 /* flushed, to be answered */
 	void (*flush)(struct batch *self); /* the engine's: makes open lasting, or refuses each */
 	store_event_fn *each;              /* the watcher */
 	void *each_arg;
@@ -45,7 +47,6 @@ bool batch_judge(struct batch *batch, struct batch_op *op, uint64_t expect, uint
 /* The whole turn failed: each open op is refused with ERR_IO and why. */
 void batch_refuse(struct batch *batch, const char *why);
 /* Can changes after a revision be told, when the history begins at oldest? Else ERR_GONE. */
-int batch_check_after(const struct batch *batch, uint64_t after, uint64_t oldest,
-		      struct err *err);
+int batch_check_after(const struct batch *batch, uint64_t after, uint64_t oldest, struct err *err);
 
 #endif

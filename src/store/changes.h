@@ -1,4 +1,5 @@
-/* store/changes.h - who is told of a change, and the memory of the last ones (the inside of store.h) */
+/* store/changes.h - who is told of a change, and the memory of the last ones (the inside of
+ * store.h) */
 #ifndef STORE_CHANGES_H
 #define STORE_CHANGES_H
 
@@ -27,7 +28,8 @@ struct change { /* one, as it is published */
 };
 /* Remembers it (with references of its own) and calls every watch whose prefix fits. */
 void changes_publish(struct changes *changes, const struct change *change);
-/* Forgets what is over the limits. At the end of a turn: the states replaced in it live that long. */
+/* Forgets what is over the limits. At the end of a turn: the states replaced in it live that long.
+ */
 void changes_trim(struct changes *changes);
 
 struct store { /* here because watch.c and store.c share it */

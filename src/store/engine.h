@@ -1,9 +1,9 @@
 /* store/engine.h - what a storage backend supplies: a table of functions with etcd's semantics
  *
  * One revision counter; compare-and-swap on one key; changes in order of revision. done always runs
- * in a later turn of the loop. All commits of one loop turn are one transaction of the SQLite engine,
- * but each compare-and-swap succeeds or fails by itself, in the order given, and sees what the ones
- * before it did.
+ * in a later turn of the loop. All commits of one loop turn are one transaction of the SQLite
+ * engine, but each compare-and-swap succeeds or fails by itself, in the order given, and sees what
+ * the ones before it did.
  */
 #ifndef STORE_ENGINE_H
 #define STORE_ENGINE_H
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_HISTORY_MAX       10000u     /* changes that the history keeps */
+#define STORE_HISTORY_MAX       10000u      /* changes that the history keeps */
 #define STORE_HISTORY_VALUE_MAX (64u << 10) /* a longer value is not kept in the history */
 
 enum store_change { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
@@ -26,8 +26,8 @@ struct store_op {
 	uint64_t expect_revision; /* 0: must not exist yet (delete: any); else must be this one */
 };
 
-/* err->code ERR_NONE: committed at revision. ERR_CONFLICT / ERR_EXISTS / ERR_NOT_FOUND: the comparison
- * failed. ERR_IO: not stored (disk full, …); the previous value is still in force. */
+/* err->code ERR_NONE: committed at revision. ERR_CONFLICT / ERR_EXISTS / ERR_NOT_FOUND: the
+ * comparison failed. ERR_IO: not stored (disk full, …); the previous value is still in force. */
 typedef void store_done_fn(void *arg, uint64_t revision, const struct err *err);
 /* value empty: deleted at this revision. */
 typedef void store_event_fn(void *arg, uint64_t revision, struct str_view key,
@@ -45,17 +45,19 @@ typedef bool store_past_fn(void *arg, const struct store_past *past); /* false: 
 
 struct store_engine {
 	const char *name;
-	/* where: directory of the state (SQLite: holds sallyport.db and the lock), ignored by memory. */
+	/* where: directory of the state (SQLite: holds sallyport.db and the lock), ignored by
+	 * memory. */
 	int (*open)(void **self, struct loop *loop, const char *where, struct err *err);
 	/* Commits what is pending; callbacks that have not run by now never will. */
 	void (*close)(void *self);
 	/* Every live object, each with the revision of its last change; *revision: the counter.
 	 * Visits within the call; to be called before the first commit. */
-	int (*load)(void *self, store_event_fn *each, void *arg, uint64_t *revision, struct err *err);
+	int (*load)(void *self, store_event_fn *each, void *arg, uint64_t *revision,
+		    struct err *err);
 	/* op is borrowed for the call. done may be NULL. Not from within load or history. */
 	void (*commit)(void *self, const struct store_op *op, store_done_fn *done, void *arg);
-	/* Each change answered from now on, in order of revision, right after its done. One watcher:
-	 * store.c fans out. */
+	/* Each change answered from now on, in order of revision, right after its done. One
+	 * watcher: store.c fans out. */
 	void (*watch)(void *self, store_event_fn *each, void *arg);
 	/* The smallest revision that history takes. */
 	uint64_t (*oldest)(void *self);

@@ -25,7 +25,8 @@ struct index_place {
 void index_init(struct index *index);
 void index_deinit(struct index *index); /* unrefs every object */
 
-struct object *index_get(const struct index *index, struct str_view key); /* borrowed; NULL: absent */
+struct object *index_get(const struct index *index,
+			 struct str_view key); /* borrowed; NULL: absent */
 /* Takes object; returns the one it replaces (the caller's now), or NULL. */
 struct object *index_put(struct index *index, struct object *object);
 struct object *index_remove(struct index *index, struct str_view key); /* the caller's, or NULL */

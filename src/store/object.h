@@ -14,10 +14,10 @@
 struct object {
 	unsigned refs;     /* control thread only, so not atomic */
 	uint64_t revision; /* of its last change: metadata.resourceVersion */
-	char *key;         /* "gateway.networking.k8s.io/httproutes/default/shop"; the core group is "core";
-			    * cluster-scoped: "cert-manager.io/clusterissuers//letsencrypt" */
-	json_t *json;      /* read-only; metadata.resourceVersion is right */
-	size_t text;       /* bytes of its JSON text in the store, 0 when it was never there */
+	char *key; /* "gateway.networking.k8s.io/httproutes/default/shop"; the core group is "core";
+		    * cluster-scoped: "cert-manager.io/clusterissuers//letsencrypt" */
+	json_t *json; /* read-only; metadata.resourceVersion is right */
+	size_t text;  /* bytes of its JSON text in the store, 0 when it was never there */
 };
 
 /* Takes json, an object; sets its metadata.resourceVersion. */
@@ -28,11 +28,13 @@ struct object *object_ref(const struct object *object);
 void object_unref(struct object *object); /* NULL is fine */
 void auto_object(struct object **object);
 
-const char *object_name(const struct object *object);      /* metadata.name */
-const char *object_namespace(const struct object *object); /* metadata.namespace, "" when cluster-scoped */
+const char *object_name(const struct object *object); /* metadata.name */
+const char *
+object_namespace(const struct object *object); /* metadata.namespace, "" when cluster-scoped */
 int64_t object_generation(const struct object *object);
 
-/* Key from its parts; namespace "" for cluster-scoped. Heap; the caller frees. NULL when a part holds
+/* Key from its parts; namespace "" for cluster-scoped. Heap; the caller frees. NULL when a part
+ * holds
  * '/' (it would be the key of something else) or when group, plural or name is empty. */
 char *object_key(const char *group, const char *plural, const char *ns, const char *name);
 /* Splits a key into borrowed parts; false when it has not the form. */

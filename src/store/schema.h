@@ -1,6 +1,7 @@
 /* store/schema.h - opens the database file: whole, ours, of our schema, or untouched
  *
- * A file that is damaged, foreign or of a newer schema is not written to; the error names the way out.
+ * A file that is damaged, foreign or of a newer schema is not written to; the error names the way
+ * out.
  */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
@@ -13,8 +14,9 @@
 #define SCHEMA_FILE "sallyport.db"
 
 /* The steps[i] bring schema i to schema i + 1 (PRAGMA user_version), all that are due in one
- * transaction. Before a file that holds a schema is changed, a copy is made: sallyport.db.before-N, N
- * being the schema that the change leads to. The directory is locked by the caller (statedir.h). */
+ * transaction. Before a file that holds a schema is changed, a copy is made: sallyport.db.before-N,
+ * N being the schema that the change leads to. The directory is locked by the caller (statedir.h).
+ */
 sqlite3 *schema_open(const char *dir, const char *const *steps, size_t count, struct err *err);
 void auto_sqlite(sqlite3 **db); /* AUTO(auto_sqlite) sqlite3 *db */
 
