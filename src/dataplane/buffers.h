@@ -28,6 +28,7 @@ struct conn_buffers {
 	struct window staged; /* TLS: written by the codec, not yet sealed: less than a record */
 	struct out_chunk *first, *last; /* what the socket gets */
 	size_t queued;                  /* bytes in the chunks */
+	uint64_t sent;                  /* bytes that the kernel has taken since the beginning */
 	struct list touched;            /* in the worker's list of what to settle this turn */
 	bool readable;                  /* the kernel may have more */
 	bool fin;                       /* the kernel has the peer's FIN behind what is readable */

@@ -61,7 +61,9 @@ enum conn_io conn_fill(struct conn *conn);
 void conn_write(struct conn *conn, struct str_view bytes);
 bool conn_full(const struct conn *conn);      /* at or above the high-water mark (limits.buffer) */
 size_t conn_pending(const struct conn *conn); /* bytes written and not sent */
-enum conn_io conn_flush(struct conn *conn);   /* IO_AGAIN: the rest follows by itself */
+/* Bytes that the client has acknowledged so far. Asks the kernel: for deadlines only. */
+uint64_t conn_taken(const struct conn *conn);
+enum conn_io conn_flush(struct conn *conn); /* IO_AGAIN: the rest follows by itself */
 
 /* The single deadline; what happens then is transport->timeout. 0: none. */
 void conn_deadline(struct conn *conn, int64_t delay_ms);

@@ -3,6 +3,8 @@
 #include "dataplane/tls.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define PIECES_MAX 16 /* of one sendmsg: 512 KiB */
@@ -69,6 +71,7 @@ enum conn_io conn_send(struct conn *conn)
 		}
 		if (sent > 0) {
 			buffers_sent(buffers, conn->worker, (size_t)sent);
+			buffers->sent += (uint64_t)sent;
 			metric_add(&conn->worker->metrics.bytes_sent, (uint64_t)sent);
 		}
 		buffers->blocked = sent < (ssize_t)asked;
@@ -147,6 +150,15 @@ enum conn_io conn_fill(struct conn *conn)
 size_t conn_pending(const struct conn *conn)
 {
 	return conn->buffers->queued + window_len(&conn->buffers->staged);
+}
+
+uint64_t conn_taken(const struct conn *conn)
+{
+	int under_way = 0;
+
+	if (ioctl(conn->watch.fd, SIOCOUTQ, &under_way) < 0 || under_way < 0)
+		under_way = 0;
+	return conn->buffers->sent - (uint64_t)under_way;
 }
 
 bool conn_full(const struct conn *conn)

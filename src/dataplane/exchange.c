@@ -66,12 +66,13 @@ struct exchange *exchange_new(struct conn *conn, void *stream)
 
 	if (ex == NULL) {
 		ex = xmalloc(sizeof(*ex));
-		arena_init(&arena, (size_t)worker->config->limits.head * 3);
+		arena_init(&arena, 0);
 	} else {
 		pool->spare = ex->next_spare;
 		pool->count--;
 		arena = ex->arena;
 	}
+	arena.max = (size_t)worker->config->limits.head * 3;
 	*ex = (struct exchange){.magic = EXCHANGE_MAGIC,
 				.arena = arena,
 				.worker = worker,
@@ -79,7 +80,7 @@ struct exchange *exchange_new(struct conn *conn, void *stream)
 				.proto = conn->proto,
 				.stream = stream,
 				.started_ms = loop_now(worker->loop)};
-	buf_init(&ex->unsent, (size_t)worker->config->limits.buffer * 2);
+	buf_init(&ex->unsent, 0);
 	timer_init(&ex->timer, exchange_timeout);
 	return ex;
 }
@@ -136,6 +137,14 @@ void exchange_close(struct exchange *ex)
 	pool->count++;
 }
 
+void exchange_abandon(struct exchange *ex)
+{
+	EXCHANGE_CHECK(ex);
+	upstream_detach(ex);
+	timer_stop(ex->worker->loop, &ex->timer);
+	ex->response_ended = true;
+}
+
 /* ---- answers from here ---- */
 
 void exchange_fail(struct exchange *ex, uint16_t status, const char *failure)
@@ -159,7 +168,6 @@ void exchange_fail(struct exchange *ex, uint16_t status, const char *failure)
 static bool answer_challenge(struct exchange *ex)
 {
 	const struct challenge *challenge;
-	struct str_view body;
 
 	if (ex->conn->tls != NULL || ex->worker->snapshot->challenge_count == 0 ||
 	    (ex->request.method_id != METHOD_GET && ex->request.method_id != METHOD_HEAD))
@@ -170,8 +178,7 @@ static bool answer_challenge(struct exchange *ex)
 		return false;
 	metric_add(&ex->worker->metrics.challenges, 1);
 	worker_challenge_fetched(ex->worker, challenge->token);
-	body = arena_dup(&ex->arena, challenge->key_authorization);
-	local_answer(ex, 200, SV(""), body);
+	local_answer(ex, 200, SV(""), challenge->key_authorization);
 	return true;
 }
 
@@ -217,17 +224,30 @@ static void arm_timeouts(struct exchange *ex)
 		timer_set(ex->worker->loop, &ex->timer, first);
 }
 
+/* RFC 9110, section 7.6.2; 0 was answered here. */
+static bool count_down(struct exchange *ex)
+{
+	struct str_view value = fields_value(&ex->request.fields, FIELD_MAX_FORWARDS);
+	uint64_t left;
+
+	if (ex->request.method_id != METHOD_OPTIONS || !sv_to_u64(value, &left) || left == 0)
+		return true;
+	value = arena_printf(&ex->arena, "%llu", (unsigned long long)left - 1);
+	return fields_set_id(&ex->request.fields, FIELD_MAX_FORWARDS, value);
+}
+
 static bool prepare(struct exchange *ex, struct str_view prefix)
 {
 	struct fields *fields = &ex->request.fields;
 
-	fields_remove_id(fields,
-			 FIELD_EXPECT); /* answered by the codec, which reads the body anyway */
+	/* Answered by the codec, which reads the content anyway. */
+	fields_remove_id(fields, FIELD_EXPECT);
 	fields->max += FIELDS_OF_OURS + ex->rule->request_headers.set_count +
 		       ex->rule->request_headers.add_count +
 		       ex->backend->request_headers.set_count +
 		       ex->backend->request_headers.add_count;
-	return filter_forwarded(ex) && filter_headers(fields, &ex->rule->request_headers) &&
+	return count_down(ex) && filter_forwarded(ex) &&
+	       filter_headers(fields, &ex->rule->request_headers) &&
 	       filter_headers(fields, &ex->backend->request_headers) &&
 	       (!ex->rule->rewrite.present || filter_rewrite(ex, &ex->rule->rewrite, prefix));
 }
@@ -397,15 +417,23 @@ void exchange_upstream_room(struct exchange *ex)
 		ex->proto->request_resume(ex);
 }
 
+/* At once, on another endpoint when there is one: nothing was lost but time. */
+static bool try_elsewhere(struct exchange *ex, enum leg_fate fate)
+{
+	if (ex->response_started || ex->tries >= TRIES_MAX || fate == LEG_SEEN ||
+	    (fate == LEG_UNREACHED && ex->backend->endpoint_count == 1))
+		return false;
+	ex->tries++;
+	ex->fresh = fate != LEG_UNREACHED;
+	upstream_begin(ex);
+	return true;
+}
+
 void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *failure,
-			      bool repeatable)
+			      enum leg_fate fate)
 {
 	EXCHANGE_CHECK(ex);
 	metric_add(&ex->worker->metrics.upstream_failures, 1);
-	if (repeatable && !ex->response_started && ex->tries < TRIES_MAX) {
-		ex->tries++;
-		upstream_begin(ex);
-		return;
-	}
-	exchange_fail(ex, status, failure);
+	if (!try_elsewhere(ex, fate))
+		exchange_fail(ex, status, failure);
 }

@@ -57,8 +57,10 @@ struct exchange {
 				or NULL */
 	uint16_t status;     /* sent to the client */
 	bool request_ended, response_started, response_ended, upgraded;
-	bool routed; /* the head was complete and understood */
-	uint8_t tries;
+	bool routed;       /* the head was complete and understood */
+	uint8_t tries;     /* legs begun for one attempt */
+	bool fresh;        /* the next leg is not to be a kept connection: the last one had ended */
+	uint64_t endpoint; /* that the last leg went to (pool.h); 0: none */
 };
 
 struct exchange *exchange_new(struct conn *conn, void *stream);
@@ -70,6 +72,8 @@ bool exchange_request_body(struct exchange *ex, struct str_view bytes);
 void exchange_request_end(struct exchange *ex, const struct fields *trailers);
 void exchange_response_resume(
 	struct exchange *ex); /* the client took enough: read the upstream again */
+/* Nobody waits for the response any more: lets the backend go at once. exchange_close follows. */
+void exchange_abandon(struct exchange *ex);
 /* The codec is done with it (answered, or the client is gone): releases everything, writes the
  * access log line. */
 void exchange_close(struct exchange *ex);
@@ -84,11 +88,16 @@ void exchange_upstream_interim(struct exchange *ex, const struct http_response *
 bool exchange_upstream_body(struct exchange *ex, struct str_view bytes); /* false: stop reading */
 void exchange_upstream_end(struct exchange *ex, const struct fields *trailers);
 void exchange_upstream_room(struct exchange *ex); /* its output drained */
-/* The leg failed: connect, reset, malformed answer, time-out; ex->upstream is NULL again.
- * repeatable: the backend has not seen the request, or may see it twice (RFC 9110, section 9.2.2),
- * and all of it is still here. */
+/* What the backend knows of the request when the leg fails. */
+enum leg_fate {
+	LEG_UNREACHED,  /* nothing, no connection was made; all of it is in ex->unsent */
+	LEG_UNSEEN,     /* nothing, the kept connection had ended; all of it is in ex->unsent */
+	LEG_REPEATABLE, /* maybe all of it, but it may see it twice (RFC 9110, section 9.2.2) */
+	LEG_SEEN        /* something */
+};
+/* The leg failed: connect, reset, malformed answer, time-out; ex->upstream is NULL again. */
 void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *failure,
-			      bool repeatable);
+			      enum leg_fate fate);
 
 uint64_t exchange_random(struct worker *worker); /* xorshift; not for secrets */
 

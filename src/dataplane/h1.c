@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define DISCARD_MAX 65536 /* content that is read and dropped so that the connection lives on */
+
 enum h1_state {
 	H1_IDLE,   /* between requests */
 	H1_HEAD,   /* some bytes of a head are there */
@@ -28,11 +30,14 @@ struct h1 { /* codec state of one connection */
 	struct h1_body body;
 	struct task next; /* goes on at the end of the turn after something ended outside h1_run */
 	unsigned requests;
-	size_t pending_then; /* output that waited when the deadline was last looked at */
+	size_t discarded;    /* content that came behind the answer */
+	uint64_t taken_then; /* what the client had taken when the deadline was last looked at */
+	bool owed_then;      /* and whether it had been sent more than that */
 	bool running;        /* inside h1_run */
 	bool close;          /* after this response */
 	bool answered;       /* the response is complete */
 	bool paused;         /* the upstream is full */
+	bool continued;      /* 100 Continue has been sent, or nobody waits for it */
 };
 
 static const struct plane_limits *limits_of(const struct h1 *h1)
@@ -66,8 +71,17 @@ static void h1_abort_conn(struct h1 *h1)
 
 /* ---- the end of an exchange ---- */
 
-/* The response is complete. Without the rest of the request nobody knows where the next one starts.
- */
+/* Without the rest of the request nobody knows where the next one starts. A short rest is read and
+ * dropped, unless the client waits to be told to send it, and so may never do. */
+static bool h1_rest_is_short(const struct h1 *h1)
+{
+	bool counted = h1->body.framing == BODY_LENGTH;
+
+	return h1->continued && h1->discarded <= DISCARD_MAX &&
+	       (!counted || h1->body.left <= DISCARD_MAX - h1->discarded);
+}
+
+/* The exchange is over on both sides. */
 static enum h1_step h1_complete(struct h1 *h1)
 {
 	struct exchange *ex = h1->ex;
@@ -103,13 +117,16 @@ static void h1_refuse(struct h1 *h1, const struct http_bad *bad)
 
 static void h1_begin(struct h1 *h1)
 {
+	size_t head = limits_of(h1)->head; /* the input can hold no longer one than this */
 	struct h1_limits limits = {.line = limits_of(h1)->request_line,
-				   .head = limits_of(h1)->head,
+				   .head = head < WORKER_BUFFER_SIZE ? head
+								     : WORKER_BUFFER_SIZE - 1,
 				   .fields = limits_of(h1)->fields};
 
 	h1->ex = exchange_new(h1->conn, h1);
 	h1->state = H1_HEAD;
 	h1->answered = h1->paused = false;
+	h1->discarded = 0;
 	h1_head_init(&h1->head, &limits, &h1->ex->arena);
 	h1_set_deadline(h1);
 }
@@ -128,17 +145,22 @@ static void h1_start(struct h1 *h1)
 					     h1->requests >= limits_of(h1)->requests_per_conn);
 	h1->state = content ? H1_BODY : H1_WAIT;
 	h1_body_init(&h1->body, request->framing, request->length, &ex->arena);
+	h1->continued = !request->expect_continue;
 	ex->request_ended = !content;
 	h1_set_deadline(h1);
 	exchange_start(ex);
-	if (content && request->expect_continue && !h1->answered && ex->upstream != NULL)
+	if (content && !h1->continued && !ex->response_started) {
+		h1->continued = true;
 		conn_write(h1->conn, SV("HTTP/1.1 100 Continue\r\n\r\n"));
+	}
 }
 
 static enum h1_step h1_step_head(struct h1 *h1)
 {
 	struct str_view input = conn_input(h1->conn);
 
+	if (h1->state == H1_IDLE && conn_full(h1->conn))
+		return STEP_STOP; /* who does not take answers gets no further ones */
 	if (input.len == 0 && h1->state == H1_IDLE)
 		return STEP_READ;
 	if (h1->state == H1_IDLE)
@@ -181,6 +203,8 @@ static enum h1_step h1_step_body(struct h1 *h1)
 	if (content.len > 0 && !exchange_request_body(h1->ex, content))
 		h1->paused = true;
 	conn_consume(h1->conn, used);
+	if (h1->answered)
+		h1->discarded += used;
 	if (result == H1_BAD)
 		return h1_bad_body(h1);
 	if (result == H1_DONE) {
@@ -205,10 +229,18 @@ static enum h1_step h1_step_tunnel(struct h1 *h1)
 	return STEP_AGAIN;
 }
 
+static enum h1_step h1_step_answered(struct h1 *h1)
+{
+	h1->paused = false; /* what comes now is for nobody */
+	if (h1->state == H1_BODY && !h1->close && h1_rest_is_short(h1))
+		return h1_step_body(h1);
+	return h1_complete(h1);
+}
+
 static enum h1_step h1_step(struct h1 *h1)
 {
 	if (h1->ex != NULL && h1->answered)
-		return h1_complete(h1);
+		return h1_step_answered(h1);
 	switch (h1->state) {
 	case H1_IDLE:
 	case H1_HEAD:
@@ -229,7 +261,7 @@ static void h1_eof(struct h1 *h1)
 {
 	if (h1->state == H1_TUNNEL)
 		exchange_request_end(h1->ex, NULL);
-	else if (h1->state == H1_BODY)
+	else if (h1->state == H1_BODY && !h1->answered)
 		h1_abort_conn(h1);
 	else if (h1->state != H1_WAIT)
 		h1_close(h1);
@@ -244,7 +276,7 @@ static bool h1_fill(struct h1 *h1)
 		return false;
 	case IO_EOF:
 		h1_eof(h1);
-		return h1->answered;
+		return h1->answered && h1->state != H1_CLOSING;
 	case IO_ERROR:
 		h1_abort_conn(h1);
 		break;
@@ -304,24 +336,38 @@ static void h1_drained(struct conn *conn)
 
 	if (h1->ex != NULL && !h1->answered)
 		exchange_response_resume(h1->ex);
+	else
+		h1_go_on(h1);
+}
+
+/* Nothing of what it was sent has the client taken since the last look? */
+static bool h1_stuck(struct h1 *h1)
+{
+	uint64_t taken = conn_taken(h1->conn);
+	bool owed = conn_pending(h1->conn) > 0;
+	bool stuck = owed && h1->owed_then && taken == h1->taken_then;
+
+	h1->taken_then = taken;
+	h1->owed_then = owed;
+	return stuck;
 }
 
 static void h1_timeout(struct conn *conn)
 {
 	struct h1 *h1 = conn->codec;
-	size_t pending = conn_pending(conn);
 	bool waits = h1->state == H1_WAIT || (h1->state == H1_BODY && h1->paused);
-	bool stuck = pending > 0 && pending >= h1->pending_then && h1->pending_then > 0;
+	bool stuck = h1_stuck(h1);
 
-	h1->pending_then = pending;
-	if ((pending > 0 || waits) &&
-	    !stuck) { /* somebody else's deadline decides, or it goes on */
+	if ((h1->owed_then || waits) &&
+	    !stuck) { /* it goes on, or the backend's deadline decides */
 		h1_set_deadline(h1);
 		return;
 	}
 	if (h1->state != H1_IDLE)
 		metric_add(&conn->worker->metrics.timeouts, 1);
 	if (h1->ex == NULL) {
+		h1_close(h1);
+	} else if (h1->answered && !stuck) {
 		h1_close(h1);
 	} else if (stuck || h1->ex->response_started || h1->state == H1_TUNNEL) {
 		h1_abort_conn(h1);
@@ -335,7 +381,7 @@ static void h1_drain(struct conn *conn)
 {
 	struct h1 *h1 = conn->codec;
 
-	if (h1->state == H1_IDLE)
+	if (h1->state == H1_IDLE || h1->answered)
 		h1_close(h1);
 }
 
@@ -361,8 +407,9 @@ static void h1_respond(struct exchange *ex)
 				 .client_minor = ex->request.minor};
 
 	http_response_reframe(response, ex->request.minor);
-	h1->close = h1->close || !ex->request_ended || h1->conn->draining ||
-		    h1->conn->peer_closed || response->framing == BODY_UNTIL_CLOSE;
+	h1->close = h1->close || h1->conn->draining || h1->conn->peer_closed ||
+		    response->framing == BODY_UNTIL_CLOSE ||
+		    (!ex->request_ended && !h1_rest_is_short(h1));
 	reply.keep_alive = !h1->close;
 	if (h1_write_response(head, response, &reply))
 		conn_write(h1->conn, buf_view(head));
@@ -395,6 +442,8 @@ static bool h1_body_out(struct exchange *ex, struct str_view bytes)
 	conn_write(conn, bytes);
 	if (chunked)
 		conn_write(conn, H1_CHUNK_TAIL);
+	if (ex->upgraded) /* a tunnel is idle when both directions are */
+		h1_set_deadline(ex->stream);
 	return !conn_full(conn);
 }
 

@@ -12,6 +12,7 @@
 
 #define STREAM_WINDOW 131072  /* request bytes a stream may have under way */
 #define CONN_WINDOW   1048576 /* all streams of a connection together */
+#define GOODBYE_MS    1000    /* how long new streams are still taken after the first GOAWAY */
 
 static int64_t now_of(const struct h2 *h2)
 {
@@ -23,10 +24,21 @@ static const struct plane_limits *limits_of(const struct h2 *h2)
 	return &h2->conn->worker->config->limits;
 }
 
+static int64_t less(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* With streams: when to look at them. It is not moved by what comes, or a client could hold one
+ * stream still and keep the connection busy with others. */
 static void set_deadline(struct h2 *h2)
 {
-	conn_deadline(h2->conn, h2->stream_count > 0 ? limits_of(h2)->body_idle_ms / 2
-						     : limits_of(h2)->keepalive_idle_ms);
+	const struct plane_limits *limits = limits_of(h2);
+
+	conn_deadline(h2->conn,
+		      h2->stream_count > 0
+			      ? less(limits->body_idle_ms, limits->request_head_ms) / 2 + 1
+			      : limits->keepalive_idle_ms);
 }
 
 /* ---- the end ---- */
@@ -36,10 +48,31 @@ static void end_session(struct h2 *h2, uint32_t error)
 	if (h2->ending)
 		return;
 	h2->ending = true;
+	timer_stop(h2->conn->worker->loop, &h2->goodbye);
 	(void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
 				    nghttp2_session_get_last_proc_stream_id(h2->session), error,
 				    NULL, 0);
 	h2_flush_later(h2);
+}
+
+static const uint8_t goodbye_mark[8] = "goodbye";
+
+/* The first GOAWAY asks for no new streams; the second, a round trip later, names the last one, so
+ * that no request on its way is lost (RFC 9113, section 6.8). */
+static void begin_goodbye(struct h2 *h2)
+{
+	if (h2->ending || h2->leaving)
+		return;
+	h2->leaving = true;
+	(void)nghttp2_submit_shutdown_notice(h2->session);
+	(void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, goodbye_mark);
+	timer_in(h2->conn->worker->loop, &h2->goodbye, GOODBYE_MS);
+	h2_flush_later(h2);
+}
+
+static void goodbye_over(struct timer *timer)
+{
+	end_session(CONTAINER_OF(timer, struct h2, goodbye), NGHTTP2_NO_ERROR);
 }
 
 /* Enough of it: GOAWAY, and nothing more is read. */
@@ -65,32 +98,6 @@ static void count_reset(struct h2 *h2)
 		calm_down(h2);
 }
 
-/* ---- sending ---- */
-
-static void h2_send(struct h2 *h2)
-{
-	while (!conn_full(h2->conn)) {
-		const uint8_t *bytes;
-		ssize_t count = nghttp2_session_mem_send(h2->session, &bytes);
-
-		if (count < 0) {
-			conn_abort(h2->conn);
-			return;
-		}
-		if (count == 0)
-			break;
-		conn_write(h2->conn, sv_new((const char *)bytes, (size_t)count));
-	}
-	if (h2->noisy || (h2->ending && h2->stream_count == 0) ||
-	    (!nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session)))
-		conn_close(h2->conn);
-}
-
-static void h2_flush(struct task *task)
-{
-	h2_send(CONTAINER_OF(task, struct h2, flush));
-}
-
 /* ---- streams ---- */
 
 static struct h2_stream *stream_of(struct h2 *h2, int32_t id)
@@ -105,18 +112,70 @@ static void stream_free(struct h2_stream *stream)
 	list_remove(&stream->link);
 	h2->stream_count--;
 	h2->buffered -= buf_len(&stream->out);
-	if (stream->unconsumed > 0) /* the connection's window must not shrink with every stream */
+	if (stream->unconsumed > 0 && !h2->over) /* the connection's window must not shrink */
 		(void)nghttp2_session_consume_connection(h2->session, stream->unconsumed);
 	buf_deinit(&stream->out);
 	exchange_close(stream->ex);
 	free(stream);
 }
 
+static void drop_streams(struct h2 *h2)
+{
+	while (!list_empty(&h2->streams))
+		stream_free(LIST_ENTRY(h2->streams.next, struct h2_stream, link));
+}
+
+/* ---- sending ---- */
+
+static bool is_over(const struct h2 *h2)
+{
+	bool idle = h2->stream_count == 0 && (h2->ending || h2->conn->peer_closed);
+
+	return h2->noisy || (!nghttp2_session_want_write(h2->session) &&
+			     (idle || !nghttp2_session_want_read(h2->session)));
+}
+
+/* Nothing of the session is used after this: its streams are gone, though it does not know. */
+static void end_conn(struct h2 *h2)
+{
+	h2->over = true;
+	drop_streams(h2);
+	conn_close(h2->conn);
+}
+
+static void h2_send(struct h2 *h2)
+{
+	while (!h2->over && !conn_full(h2->conn)) {
+		const uint8_t *bytes;
+		ssize_t count = nghttp2_session_mem_send(h2->session, &bytes);
+
+		if (count < 0) {
+			h2->over = true;
+			conn_abort(h2->conn);
+			return;
+		}
+		if (count == 0)
+			break;
+		conn_write(h2->conn, sv_new((const char *)bytes, (size_t)count));
+	}
+	if (!h2->over && is_over(h2))
+		end_conn(h2);
+}
+
+static void h2_flush(struct task *task)
+{
+	h2_send(CONTAINER_OF(task, struct h2, flush));
+}
+
+/* ---- streams begin and break ---- */
+
+/* The client's fault. Its backend is let go at once: the RST_STREAM may have to wait. */
 static void reset_stream(struct h2_stream *stream, uint32_t error)
 {
 	if (stream->wasted)
 		return;
 	stream->wasted = true;
+	exchange_abandon(stream->ex);
 	metric_add(&stream->h2->conn->worker->metrics.bad_requests, 1);
 	(void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, error);
 	h2_flush_later(stream->h2);
@@ -135,6 +194,8 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 	h2_head_init(&stream->head, H2_REQUEST, &stream->ex->arena, &limits);
 	list_append(&h2->streams, &stream->link);
 	h2->stream_count++;
+	if (h2->stream_count == 1)
+		set_deadline(h2);
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, stream);
 	return stream;
 }
@@ -180,6 +241,7 @@ static void refuse_head(struct h2_stream *stream)
 		return;
 	}
 	stream->ex->request.major = 2;
+	stream->started = true; /* and answered: what follows is not looked at */
 	metric_add(&stream->h2->conn->worker->metrics.bad_requests, 1);
 	exchange_fail(stream->ex, (uint16_t)bad->status, bad->reason);
 }
@@ -199,6 +261,7 @@ static void on_request(struct h2 *h2, struct h2_stream *stream, bool end)
 	struct exchange *ex = stream->ex;
 
 	h2_guard_work(&h2->guard);
+	stream->has_head = true;
 	h2->requests++;
 	metric_add(&h2->conn->worker->metrics.requests_h2, 1);
 	if (!h2_head_request(&stream->head, end, &ex->request)) {
@@ -211,7 +274,7 @@ static void on_request(struct h2 *h2, struct h2_stream *stream, bool end)
 		start_exchange(stream);
 	if (limits_of(h2)->requests_per_conn != 0 &&
 	    h2->requests >= limits_of(h2)->requests_per_conn)
-		end_session(h2, NGHTTP2_NO_ERROR);
+		begin_goodbye(h2);
 }
 
 /* ---- request content ---- */
@@ -256,7 +319,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 		(void)nghttp2_session_consume_connection(session, len);
 		return 0;
 	}
-	h2_guard_work(&h2->guard);
+	h2_guard_content(&h2->guard, len);
 	stream->active_ms = now_of(h2);
 	stream->received += len;
 	stream->unconsumed += len;
@@ -318,6 +381,26 @@ static void on_stream_frame(struct h2 *h2, const nghttp2_frame *frame)
 	}
 }
 
+static void on_ping(struct h2 *h2, const nghttp2_ping *ping)
+{
+	bool answer = (ping->hd.flags & NGHTTP2_FLAG_ACK) != 0;
+
+	if (answer && h2->leaving && memcmp(ping->opaque_data, goodbye_mark, 8) == 0)
+		end_session(h2, NGHTTP2_NO_ERROR);
+	else
+		count_noise(h2);
+}
+
+static void on_reset(struct h2 *h2, int32_t id)
+{
+	struct h2_stream *stream = stream_of(h2, id);
+
+	if (stream == NULL)
+		count_noise(h2);
+	else
+		stream->peer_reset = true; /* counted when it closes */
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	struct h2 *h2 = arg;
@@ -329,7 +412,11 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		on_stream_frame(h2, frame);
 		break;
 	case NGHTTP2_RST_STREAM:
-		break; /* counted when the stream closes */
+		on_reset(h2, frame->hd.stream_id);
+		break;
+	case NGHTTP2_PING:
+		on_ping(h2, &frame->ping);
+		break;
 	default:
 		count_noise(h2);
 		break;
@@ -337,13 +424,57 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return h2->noisy ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+/* ---- frames on streams that are no more (RFC 9113, sections 5.1 and 5.1.1) ----
+ * The library ignores them all. Only those may be innocent that come on a stream which we have
+ * reset: they were under way.
+ */
+static void remember_closed(struct h2 *h2, int32_t id, bool may_follow)
+{
+	h2->closed[h2->closed_next] = may_follow ? -id : id;
+	h2->closed_next = (h2->closed_next + 1) % H2_CLOSED_MAX;
+}
+
+static bool was_closed(const struct h2 *h2, int32_t id)
+{
+	for (size_t i = 0; i < H2_CLOSED_MAX; i++) {
+		if (h2->closed[i] == id)
+			return true;
+	}
+	return false;
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
+{
+	struct h2 *h2 = arg;
+	bool head = hd->type == NGHTTP2_HEADERS;
+
+	if ((!head && hd->type != NGHTTP2_DATA) || hd->stream_id <= 0 || hd->stream_id % 2 == 0)
+		return 0;
+	if (hd->stream_id > h2->last_id) {
+		h2->last_id = head ? hd->stream_id : h2->last_id;
+		return 0;
+	}
+	if (stream_of(h2, hd->stream_id) != NULL)
+		return 0;
+	count_noise(h2);
+	if (was_closed(h2, -hd->stream_id))
+		return 0;
+	(void)nghttp2_session_terminate_session(session, head && !was_closed(h2, hd->stream_id)
+								 ? NGHTTP2_PROTOCOL_ERROR
+								 : NGHTTP2_STREAM_CLOSED);
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
 			    void *arg)
 {
+	struct h2 *h2 = arg;
+
 	(void)session;
-	(void)frame;
 	(void)error;
-	count_noise(arg);
+	if (frame->hd.type == NGHTTP2_HEADERS && stream_of(h2, frame->hd.stream_id) == NULL)
+		remember_closed(h2, frame->hd.stream_id, true); /* refused: too many streams */
+	count_noise(h2);
 	return 0;
 }
 
@@ -354,8 +485,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	bool content = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
 	struct h2_stream *stream = content ? stream_of(arg, frame->hd.stream_id) : NULL;
 
-	if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-	    !stream->ex->request_ended)
+	if (stream == NULL || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+		return 0;
+	stream->sent_all = true;
+	if (!stream->ex->request_ended)
 		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id,
 						NGHTTP2_NO_ERROR);
 	return 0;
@@ -369,8 +502,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 	(void)session;
 	if (stream == NULL)
 		return 0;
-	if (error != NGHTTP2_NO_ERROR && (stream->wasted || !stream->finished))
+	(void)error; /* a client may call its reset NO_ERROR */
+	if (!stream->sent_all && !stream->aborted)
 		count_reset(h2);
+	remember_closed(h2, id, !stream->peer_reset && !stream->ex->request_ended);
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, NULL);
 	stream_free(stream);
 	if (h2->stream_count == 0)
@@ -380,34 +515,53 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 
 /* ---- receiving ---- */
 
+static void receive(struct h2 *h2, struct str_view input)
+{
+	ssize_t count;
+
+	h2->receiving = true;
+	count = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data, input.len);
+	h2->receiving = false;
+	if (count >= 0)
+		return;
+	h2->deaf = true;
+	if (!h2->noisy) /* harmless when it was said already, with a better reason */
+		(void)nghttp2_session_terminate_session(h2->session, NGHTTP2_PROTOCOL_ERROR);
+}
+
+/* The client sends nothing more: what it has not asked completely, it will never ask. */
+static void end_of_input(struct h2 *h2)
+{
+	LIST_EACH(&h2->streams, node)
+	{
+		struct h2_stream *stream = LIST_ENTRY(node, struct h2_stream, link);
+
+		if (!stream->ex->request_ended)
+			reset_stream(stream, NGHTTP2_CANCEL);
+	}
+}
+
 static void h2_input(struct conn *conn)
 {
 	struct h2 *h2 = conn->codec;
 	enum conn_io io = IO_OK;
 
-	while (!h2->noisy && (io = conn_fill(conn)) == IO_OK) {
+	while (!h2->over && (io = conn_fill(conn)) == IO_OK) {
 		struct str_view input = conn_input(conn);
-		ssize_t count;
 
-		h2->receiving = true;
-		count = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data,
-						 input.len);
-		h2->receiving = false;
+		if (!h2->deaf)
+			receive(h2, input);
 		conn_consume(conn, input.len);
-		if (count < 0 && !h2->noisy) {
-			(void)nghttp2_session_terminate_session(h2->session,
-								NGHTTP2_PROTOCOL_ERROR);
+		if (h2->noisy)
 			break;
-		}
 	}
 	if (io == IO_ERROR) {
 		conn_abort(conn);
 		return;
 	}
-	set_deadline(h2);
+	if (io == IO_EOF)
+		end_of_input(h2);
 	h2_send(h2);
-	if (io == IO_EOF && h2->stream_count == 0)
-		conn_close(conn);
 }
 
 /* ---- called by conn.c ---- */
@@ -420,6 +574,7 @@ static nghttp2_session *session_new(struct h2 *h2)
 
 	if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
 		abort(); /* out of memory in a small allocation, as xmalloc */
+	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
@@ -445,7 +600,8 @@ static void h2_open(struct conn *conn)
 	const struct plane_limits *limits = &conn->worker->config->limits;
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->h2_streams},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+		 limits->buffer < STREAM_WINDOW ? limits->buffer : STREAM_WINDOW},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
@@ -454,6 +610,7 @@ static void h2_open(struct conn *conn)
 	conn->codec = h2;
 	list_init(&h2->streams);
 	task_init(&h2->flush, h2_flush);
+	timer_init(&h2->goodbye, goodbye_over);
 	h2_guard_init(&h2->guard, now_of(h2));
 	h2->session = session_new(h2);
 	(void)nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
@@ -472,11 +629,12 @@ static void h2_drained(struct conn *conn)
 static void stream_timeout(struct h2_stream *stream)
 {
 	const struct h2 *h2 = stream->h2;
+	int64_t wait =
+		stream->has_head ? limits_of(h2)->body_idle_ms : limits_of(h2)->request_head_ms;
 	bool owes_content = !stream->ex->request_ended && !stream->paused;
 	bool owes_window = buf_len(&stream->out) > 0;
 
-	if (stream->active_ms + limits_of(h2)->body_idle_ms > now_of(h2) ||
-	    (!owes_content && !owes_window))
+	if (stream->active_ms + wait > now_of(h2) || (!owes_content && !owes_window))
 		return;
 	metric_add(&h2->conn->worker->metrics.timeouts, 1);
 	if (stream->started && owes_content && !stream->ex->response_started) {
@@ -487,33 +645,41 @@ static void stream_timeout(struct h2_stream *stream)
 	}
 }
 
+/* Nothing of what it was sent has the client taken since bodyIdle ago? */
+static bool is_stuck(struct h2 *h2)
+{
+	uint64_t taken = conn_taken(h2->conn);
+
+	if (conn_pending(h2->conn) == 0 || taken != h2->taken || h2->taken_ms == 0) {
+		h2->taken = taken;
+		h2->taken_ms = now_of(h2);
+		return false;
+	}
+	return h2->taken_ms + limits_of(h2)->body_idle_ms <= now_of(h2);
+}
+
 static void h2_timeout(struct conn *conn)
 {
 	struct h2 *h2 = conn->codec;
-	size_t pending = conn_pending(conn);
 
-	if (pending > 0 && h2->pending_then > 0 && pending >= h2->pending_then) {
+	if (is_stuck(h2)) {
 		metric_add(&conn->worker->metrics.timeouts, 1);
 		conn_abort(conn);
 		return;
 	}
-	h2->pending_then = pending;
-	if (h2->stream_count == 0 && pending == 0) {
+	if (h2->stream_count == 0 && conn_pending(conn) == 0)
 		end_session(h2, NGHTTP2_NO_ERROR);
-		h2_send(h2);
-		return;
-	}
 	LIST_EACH(&h2->streams, node)
 	{
 		stream_timeout(LIST_ENTRY(node, struct h2_stream, link));
 	}
 	set_deadline(h2);
-	h2_flush_later(h2);
+	h2_send(h2);
 }
 
 static void h2_drain(struct conn *conn)
 {
-	end_session(conn->codec, NGHTTP2_NO_ERROR);
+	begin_goodbye(conn->codec);
 }
 
 static void h2_closed(struct conn *conn)
@@ -521,8 +687,9 @@ static void h2_closed(struct conn *conn)
 	struct h2 *h2 = conn->codec;
 
 	task_cancel(&h2->flush);
-	while (!list_empty(&h2->streams))
-		stream_free(LIST_ENTRY(h2->streams.next, struct h2_stream, link));
+	timer_stop(conn->worker->loop, &h2->goodbye);
+	h2->over = true;
+	drop_streams(h2);
 	nghttp2_session_del(h2->session);
 	conn->codec = NULL;
 	free(h2);

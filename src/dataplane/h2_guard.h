@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define H2_RESETS_MAX        100  /* wasted streams in a burst */
+#define H2_RESETS_MAX        160  /* wasted streams in a burst: leaving a page costs up to 128 */
 #define H2_RESETS_PER_SECOND 10   /* that are forgiven */
 #define H2_NOISE_MAX         1000 /* idle frames in a burst */
 #define H2_NOISE_PER_SECOND  100  /* that are forgiven */
@@ -25,6 +25,9 @@ void h2_guard_init(struct h2_guard *guard, int64_t now);
 /* False: enough, end the connection (ENHANCE_YOUR_CALM). */
 bool h2_guard_reset(struct h2_guard *guard, int64_t now);
 bool h2_guard_noise(struct h2_guard *guard, int64_t now);
-void h2_guard_work(struct h2_guard *guard); /* a request, or content */
+void h2_guard_work(struct h2_guard *guard);                    /* a request */
+void h2_guard_content(struct h2_guard *guard, uint64_t bytes); /* of a request */
+/* Of a response. all: nothing waits for a larger window. */
+void h2_guard_sent(struct h2_guard *guard, uint64_t bytes, bool all);
 
 #endif

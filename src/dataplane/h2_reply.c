@@ -73,6 +73,13 @@ void h2_inform(struct exchange *ex, const struct http_response *interim)
 
 /* ---- content ---- */
 
+static size_t stream_buffer(const struct h2 *h2)
+{
+	size_t limit = h2->conn->worker->config->limits.buffer;
+
+	return limit < STREAM_BUFFER ? limit : STREAM_BUFFER;
+}
+
 static ssize_t read_content(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
 			    uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
@@ -117,10 +124,13 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
 	struct h2 *h2 = arg;
 
 	(void)session;
+	if (conn_full(h2->conn))
+		return NGHTTP2_ERR_WOULDBLOCK;
 	conn_write(h2->conn, sv_new((const char *)framehd, 9));
 	conn_write(h2->conn, sv_head(buf_view(&stream->out), length));
 	buf_take(&stream->out, length);
 	h2->buffered -= length;
+	h2_guard_sent(&h2->guard, length, buf_len(&stream->out) == 0);
 	stream->active_ms = loop_now(h2->conn->worker->loop);
 	if (buf_len(&stream->out) == 0) {
 		buf_release(&stream->out);
@@ -128,7 +138,7 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
 			send_trailers(stream);
 	}
 	(void)frame;
-	if (stream->full && buf_len(&stream->out) <= STREAM_BUFFER / 2) {
+	if (stream->full && buf_len(&stream->out) <= stream_buffer(h2) / 2) {
 		stream->full = false;
 		exchange_response_resume(stream->ex);
 	}
@@ -167,7 +177,7 @@ bool h2_body(struct exchange *ex, struct str_view bytes)
 		(void)nghttp2_session_resume_data(h2->session, stream->id);
 	}
 	h2_flush_later(h2);
-	stream->full = buf_len(&stream->out) >= STREAM_BUFFER || h2->buffered >= CONN_BUFFER;
+	stream->full = buf_len(&stream->out) >= stream_buffer(h2) || h2->buffered >= CONN_BUFFER;
 	return !stream->full;
 }
 
@@ -191,6 +201,7 @@ void h2_abort(struct exchange *ex)
 {
 	struct h2_stream *stream = ex->stream;
 
+	stream->aborted = true;
 	(void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id,
 					NGHTTP2_INTERNAL_ERROR);
 	h2_flush_later(stream->h2);

@@ -12,19 +12,29 @@
 
 #include <nghttp2/nghttp2.h>
 
+#define H2_CLOSED_MAX 128
+
 struct h2 { /* codec state of one connection */
 	struct conn *conn;
 	nghttp2_session *session;
 	struct h2_guard guard;
 	struct list streams;
 	unsigned stream_count, requests;
-	size_t buffered; /* response bytes that wait in all streams */
-	size_t pending_then;
-	struct task flush; /* what was submitted leaves at the end of the turn */
+	size_t buffered;               /* response bytes that wait in all streams */
+	uint64_t taken;                /* bytes that the client had taken ... */
+	int64_t taken_ms;              /* ... when they were last seen to grow */
+	struct task flush;             /* what was submitted leaves at the end of the turn */
+	struct timer goodbye;          /* from the first GOAWAY to the second */
+	int32_t last_id;               /* newest stream that the client has opened */
+	int32_t closed[H2_CLOSED_MAX]; /* latest closed ones; negative: we ended it early */
+	size_t closed_next;
 	bool receiving; /* inside nghttp2_session_mem_recv: streams are not freed, nothing is sent
 			 */
-	bool ending;    /* GOAWAY was submitted */
+	bool leaving;   /* GOAWAY that names no last stream was submitted */
+	bool ending;    /* GOAWAY that does */
 	bool noisy;     /* the guard has had enough */
+	bool deaf;      /* the session is broken: nothing more is read */
+	bool over;      /* nothing more is sent either */
 };
 
 struct h2_stream {
@@ -45,7 +55,12 @@ struct h2_stream {
 	bool deferred; /* nghttp2 waits for content */
 	bool full;     /* the upstream was told to wait */
 	bool finished; /* the response is complete */
-	bool has_trailers, wasted;
+	bool has_trailers;
+	bool has_head;   /* of the request, complete */
+	bool wasted;     /* reset for a mistake of the client */
+	bool aborted;    /* reset for a failure of ours or of the backend */
+	bool peer_reset; /* by the client */
+	bool sent_all;   /* END_STREAM is out */
 };
 
 /* ---- h2_reply.c: from the exchange to the client ---- */

@@ -29,54 +29,63 @@ static struct endpoint *pool_endpoint(struct pool *pool, const struct sock_addr 
 	if (endpoint == NULL) {
 		endpoint = xcalloc(1, sizeof(*endpoint));
 		endpoint->addr = *addr;
+		endpoint->id = ++pool->last_id;
 		list_init(&endpoint->idle);
 		(void)map_put(&pool->endpoints, key_of(addr), endpoint);
 	}
 	return endpoint;
 }
 
-static bool better(const struct endpoint *a, const struct endpoint *b, int64_t now)
+/* Rested, failed just now for this request, busy: in this order of reluctance. */
+static bool better(const struct endpoint *a, const struct endpoint *b, const struct pool_wish *wish)
 {
-	bool a_down = a->down_until > now, b_down = b->down_until > now;
+	bool a_down = a->down_until > wish->now, b_down = b->down_until > wish->now;
 
+	if ((a->id == wish->avoid) != (b->id == wish->avoid))
+		return b->id == wish->avoid;
 	if (a_down != b_down)
 		return b_down;
 	return a->active < b->active;
 }
 
+static bool unwelcome(const struct endpoint *endpoint, const struct pool_wish *wish)
+{
+	return endpoint->down_until > wish->now || endpoint->id == wish->avoid;
+}
+
 /* A rest that is over for one is over for all only by chance: look on from a random place for one
  * that is up. */
 static struct endpoint *first_up(struct pool *pool, const struct backend *backend, size_t from,
-				 int64_t now)
+				 const struct pool_wish *wish)
 {
 	for (size_t i = 0; i < backend->endpoint_count; i++) {
 		struct endpoint *endpoint = pool_endpoint(
 			pool, &backend->endpoints[(from + i) % backend->endpoint_count]);
 
-		if (endpoint->down_until <= now)
+		if (!unwelcome(endpoint, wish))
 			return endpoint;
 	}
 	return NULL;
 }
 
-struct endpoint *pool_choose(struct pool *pool, const struct backend *backend, uint64_t random,
-			     int64_t now)
+struct endpoint *pool_choose(struct pool *pool, const struct backend *backend,
+			     const struct pool_wish *wish)
 {
 	size_t count = backend->endpoint_count;
-	size_t first = (size_t)((random >> 32) % count),
-	       second = (size_t)((random & 0xffffffffu) % count);
+	size_t first = (size_t)((wish->random >> 32) % count),
+	       second = (size_t)((wish->random & 0xffffffffu) % count);
 	struct endpoint *chosen = pool_endpoint(pool, &backend->endpoints[first]);
 	struct endpoint *other;
 
 	if (count > 1) {
 		other = pool_endpoint(pool, &backend->endpoints[second]);
-		if (better(other, chosen, now))
+		if (better(other, chosen, wish))
 			chosen = other;
-		other = chosen->down_until > now ? first_up(pool, backend, first, now) : NULL;
+		other = unwelcome(chosen, wish) ? first_up(pool, backend, first, wish) : NULL;
 		if (other != NULL)
 			chosen = other;
 	}
-	chosen->used = now;
+	chosen->used = wish->now;
 	return chosen;
 }
 

@@ -13,6 +13,7 @@
 
 struct endpoint { /* one address, as this worker knows it */
 	struct sock_addr addr;
+	uint64_t id;      /* of this pool, from 1 on; never used again */
 	struct list idle; /* newest first */
 	unsigned idle_count, active;
 	unsigned failures;  /* connects that failed in a row */
@@ -22,15 +23,22 @@ struct endpoint { /* one address, as this worker knows it */
 
 struct pool {
 	struct map endpoints; /* address bytes -> struct endpoint */
+	uint64_t last_id;
 };
 
 void pool_init(struct pool *pool);
 void pool_deinit(struct pool *pool); /* idle lists must be empty */
 
+struct pool_wish {
+	uint64_t random; /* 64 fresh bits */
+	int64_t now;
+	uint64_t avoid; /* id of the endpoint that has just failed; 0: none */
+};
+
 /* Two endpoints drawn at random, the less busy one wins; those that failed lately are left out
- * while there is another. random: 64 fresh bits. */
-struct endpoint *pool_choose(struct pool *pool, const struct backend *backend, uint64_t random,
-			     int64_t now);
+ * while there is another. The backend has at least one endpoint. */
+struct endpoint *pool_choose(struct pool *pool, const struct backend *backend,
+			     const struct pool_wish *wish);
 void pool_failed(struct endpoint *endpoint,
 		 int64_t now); /* a connect failed: 1, 2, 4 … 30 s of rest */
 void pool_worked(struct endpoint *endpoint);

@@ -1,71 +1,16 @@
-#include "dataplane/upstream.h"
+/* dataplane/upstream.c - requests to HTTP/1.1 backends: dialling, sending, deadlines, the pools */
+#include "dataplane/upstream_priv.h"
 
 #include "base/own.h"
-#include "dataplane/pool.h"
-#include "dataplane/worker.h"
-#include "http/h1_body.h"
-#include "http/h1_head.h"
 #include "http/h1_write.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define UP_MAGIC     0x55504354u
-#define UP_CHECK(up) assert((up)->magic == UP_MAGIC)
-#define INTERIMS_MAX 32
-#define SWEEP_MS     5000
+#define SWEEP_MS 5000
 #define DIRECT_WRITE \
 	8192 /* from this size on bytes are written without a copy when nothing waits */
-
-enum up_state { UP_CONNECTING, UP_ACTIVE, UP_IDLE, UP_CLOSED };
-
-struct upstream_conn { /* one connection to an endpoint; owned by the exchange or by the pool */
-	uint32_t magic;
-	enum up_state state;
-	struct loop_fd watch; /* owns the descriptor */
-	struct upstreams *owner;
-	struct endpoint *endpoint;
-	struct list link; /* in endpoint->idle */
-	struct exchange *ex;
-	struct timer timer;
-	struct task turn; /* flush, or report a failure, at the end of this turn */
-	struct buf out;
-	char *in; /* unread bytes of a head, in a buffer of the worker's */
-	size_t in_len;
-	struct h1_head head;
-	struct h1_body body;
-	unsigned interims;
-	int64_t idle_since;
-	const char *failure; /* to be reported by turn */
-	uint16_t failure_status;
-	bool reused;       /* from the pool: the backend may have closed it meanwhile */
-	bool wrote, heard; /* any byte */
-	bool request_done, head_done, response_done;
-	bool readable, eof; /* the kernel may have bytes; the peer has ended its side */
-	bool paused;        /* the client is full */
-	bool full;          /* the backend is full: the codec was told to wait */
-	bool streams;       /* events: long silences are normal */
-};
-
-struct upstreams {
-	struct worker *worker;
-	struct pool pool;
-	struct timer sweep;
-};
-
-static void up_read(struct upstream_conn *up);
-
-static const struct plane_limits *limits_of(const struct upstream_conn *up)
-{
-	return &up->owner->worker->config->limits;
-}
-
-static struct loop *loop_of(const struct upstream_conn *up)
-{
-	return up->owner->worker->loop;
-}
 
 /* ---- the end of a connection ---- */
 
@@ -74,16 +19,7 @@ static void up_release(void *object)
 	free(object);
 }
 
-static void up_drop_input(struct upstream_conn *up)
-{
-	if (up->in != NULL)
-		worker_buffer_give(up->owner->worker, up->in);
-	up->in = NULL;
-	up->in_len = 0;
-}
-
-/* Closes the descriptor; the memory goes at the end of the turn, since callers may still look. */
-static void up_close(struct upstream_conn *up)
+void up_close(struct upstream_conn *up)
 {
 	if (up->state == UP_CLOSED)
 		return;
@@ -94,55 +30,62 @@ static void up_close(struct upstream_conn *up)
 		up->endpoint->active--;
 	list_remove(&up->link);
 	up->state = UP_CLOSED;
-	timer_stop(loop_of(up), &up->timer);
+	timer_stop(up_loop(up), &up->timer);
 	task_cancel(&up->turn);
-	loop_remove(loop_of(up), &up->watch);
+	loop_remove(up_loop(up), &up->watch);
 	if (up->watch.fd >= 0)
 		close(up->watch.fd);
 	up->watch.fd = -1;
-	up_drop_input(up);
+	if (up->in != NULL)
+		worker_buffer_give(up->owner->worker, up->in);
+	up->in = NULL;
 	buf_deinit(&up->out);
 	up->magic = 0;
 	worker_free_later(up->owner->worker, up_release, up);
 }
 
-static void up_unlink(struct upstream_conn *up)
+void up_unlink(struct upstream_conn *up)
 {
 	if (up->ex != NULL)
 		up->ex->upstream = NULL;
 	up->ex = NULL;
 }
 
-/* May the request be sent once more? Nothing of it has left; or a kept connection turned out to be
- * closed, and the request may be seen twice (RFC 9112, section 9.3.1; RFC 9110, section 9.2.2). */
-static bool up_repeatable(const struct upstream_conn *up)
+/* What has the backend seen of the request? Nothing of it has left; or a kept connection turned out
+ * to be closed, and the request may be seen twice (RFC 9112, section 9.3.1; RFC 9110,
+ * section 9.2.2). */
+static enum leg_fate up_fate(const struct upstream_conn *up)
 {
 	const struct http_request *request = &up->ex->request;
 
-	if (!up->wrote)
-		return !up->out.spent;
-	return up->reused && !up->heard && request->framing == BODY_NONE &&
-	       http_method_idempotent(request->method_id);
+	if (!up->wrote && !up->out.spent && up->reused)
+		return LEG_UNSEEN;
+	if (!up->wrote && !up->out.spent && !up->heard)
+		return LEG_UNREACHED;
+	if (up->reused && !up->heard && request->framing == BODY_NONE &&
+	    http_method_idempotent(request->method_id))
+		return LEG_REPEATABLE;
+	return LEG_SEEN;
 }
 
-static void up_fail(struct upstream_conn *up, uint16_t status, const char *failure)
+void up_fail(struct upstream_conn *up, uint16_t status, const char *failure)
 {
 	struct exchange *ex = up->ex;
-	bool repeatable;
+	enum leg_fate fate;
 
 	if (ex == NULL) {
 		up_close(up);
 		return;
 	}
-	repeatable = up_repeatable(up);
-	if (repeatable && !up->wrote) { /* what waited for the connection goes with the next one */
+	fate = up_fate(up);
+	if (fate <= LEG_UNSEEN) { /* what waited for the connection goes with the next one */
 		buf_deinit(&ex->unsent);
 		ex->unsent = up->out;
 		buf_init(&up->out, 0);
 	}
 	up_unlink(up);
 	up_close(up);
-	exchange_upstream_failed(ex, status, failure, repeatable);
+	exchange_upstream_failed(ex, status, failure, fate);
 }
 
 /* From inside calls of the exchange a failure is reported later, at the end of the turn. */
@@ -150,23 +93,23 @@ static void up_fail_later(struct upstream_conn *up, uint16_t status, const char 
 {
 	up->failure_status = status;
 	up->failure = failure;
-	task_defer(loop_of(up), &up->turn);
+	task_defer(up_loop(up), &up->turn);
 }
 
 /* ---- deadlines ---- */
 
-static void up_arm(struct upstream_conn *up)
+void up_arm(struct upstream_conn *up)
 {
-	const struct plane_limits *limits = limits_of(up);
+	const struct plane_limits *limits = up_limits(up);
 	int64_t wait = limits->body_idle_ms;
 
 	if (up->state == UP_CONNECTING)
 		wait = limits->upstream_connect_ms;
-	else if (up->ex != NULL && (up->ex->upgraded || up->streams))
+	else if (up->ex != NULL && !up->half_closed && (up->ex->upgraded || up->streams))
 		wait = limits->tunnel_idle_ms;
 	else if (!up->head_done && up->request_done)
 		wait = limits->upstream_response_ms;
-	timer_in(loop_of(up), &up->timer, wait);
+	timer_in(up_loop(up), &up->timer, wait);
 }
 
 static void up_timeout(struct timer *timer)
@@ -180,15 +123,17 @@ static void up_timeout(struct timer *timer)
 		return;
 	}
 	metric_add(&up->owner->worker->metrics.upstream_timeouts, 1);
-	if (up->state == UP_CONNECTING)
-		pool_failed(up->endpoint, loop_now(loop_of(up)));
-	up_fail(up, 504,
-		up->state == UP_CONNECTING ? "upstream_connect_timeout" : "upstream_timeout");
+	if (up->state == UP_CONNECTING) {
+		pool_failed(up->endpoint, loop_now(up_loop(up)));
+		up_fail(up, 503, "upstream_connect_timeout");
+	} else {
+		up_fail(up, 504, "upstream_timeout");
+	}
 }
 
 /* ---- sending ---- */
 
-static bool up_would_block(int error)
+bool up_would_block(int error)
 {
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
@@ -196,7 +141,7 @@ static bool up_would_block(int error)
 /* Writes bytes now; how many went, or -1 with errno of a broken connection. */
 static ssize_t up_write(struct upstream_conn *up, struct str_view bytes)
 {
-	ssize_t count = write(up->watch.fd, bytes.data, bytes.len);
+	ssize_t count = send(up->watch.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
 
 	if (count < 0)
 		return up_would_block(errno) ? 0 : -1;
@@ -206,10 +151,22 @@ static ssize_t up_write(struct upstream_conn *up, struct str_view bytes)
 
 static void up_room(struct upstream_conn *up)
 {
-	if (!up->full || buf_len(&up->out) > limits_of(up)->buffer / 2 || up->ex == NULL)
+	if (!up->full || buf_len(&up->out) > up_limits(up)->buffer / 2 || up->ex == NULL)
 		return;
 	up->full = false;
 	exchange_upstream_room(up->ex);
+}
+
+/* The client has ended its side of a tunnel, and all it sent is on its way. */
+static void up_half_close(struct upstream_conn *up)
+{
+	if (up->ex == NULL || !up->ex->upgraded || !up->request_done || up->half_closed ||
+	    buf_len(&up->out) > 0)
+		return;
+	up->half_closed = true;
+	up_arm(up);
+	if (shutdown(up->watch.fd, SHUT_WR) < 0)
+		up_fail_later(up, 502, "upstream_closed");
 }
 
 static void up_flush(struct upstream_conn *up)
@@ -250,6 +207,7 @@ static void up_turn(struct task *task)
 		return;
 	}
 	up_flush(up);
+	up_half_close(up);
 	if (up->state == UP_ACTIVE && up->readable)
 		up_read(up);
 }
@@ -257,202 +215,7 @@ static void up_turn(struct task *task)
 static void up_send_later(struct upstream_conn *up)
 {
 	if (up->state == UP_ACTIVE)
-		task_defer(loop_of(up), &up->turn);
-}
-
-/* ---- receiving ---- */
-
-/* Both messages ended where their framing says, and nothing is left over: somebody else may have
- * it. */
-static bool up_reusable(const struct upstream_conn *up, size_t surplus)
-{
-	return up->request_done && buf_len(&up->out) == 0 && surplus == 0 && !up->eof &&
-	       up->ex->response.keep_alive && !up->ex->upgraded &&
-	       up->endpoint->idle_count < limits_of(up)->upstream_idle;
-}
-
-static void up_idle(struct upstream_conn *up)
-{
-	up->state = UP_IDLE;
-	up->endpoint->active--;
-	up->endpoint->idle_count++;
-	up->idle_since = loop_now(loop_of(up));
-	list_prepend(&up->endpoint->idle, &up->link);
-	timer_stop(loop_of(up), &up->timer);
-	buf_release(&up->out);
-	if (!timer_armed(&up->owner->sweep))
-		timer_in(loop_of(up), &up->owner->sweep, SWEEP_MS);
-}
-
-static void up_finished(struct upstream_conn *up, size_t surplus)
-{
-	struct exchange *ex = up->ex;
-	bool keep = up_reusable(up, surplus);
-
-	up->response_done = true;
-	pool_worked(up->endpoint);
-	up_unlink(up);
-	up_drop_input(up);
-	if (keep)
-		up_idle(up);
-	exchange_upstream_end(ex, up->body.trailers.count > 0 ? &up->body.trailers : NULL);
-	if (!keep)
-		up_close(up);
-}
-
-static void up_begin_body(struct upstream_conn *up)
-{
-	const struct http_response *response = &up->ex->response;
-
-	up->head_done = true;
-	h1_body_init(&up->body, response->framing, response->length, &up->ex->arena);
-	up->streams = sv_starts(fields_value(&response->fields, FIELD_CONTENT_TYPE),
-				SV("text/event-stream"));
-}
-
-/* 101 only to who asked for it, with the protocol that was asked for (RFC 9110, section 7.8). */
-static bool up_head_acceptable(struct upstream_conn *up)
-{
-	const struct http_response *response = &up->ex->response;
-
-	if (response->status == 101)
-		return up->ex->request.websocket && response->websocket;
-	return !http_is_interim(response->status) || ++up->interims <= INTERIMS_MAX;
-}
-
-/* One head out of run; how many bytes it took. 0: more is needed, or the leg has failed (up->ex
- * NULL). */
-static size_t up_parse_head(struct upstream_conn *up, struct str_view run)
-{
-	struct exchange *ex = up->ex;
-	enum h1_result result =
-		h1_head_response(&up->head, run, ex->request.method_id, &ex->response);
-
-	if (result == H1_MORE)
-		return 0;
-	if (result == H1_BAD || !up_head_acceptable(up)) {
-		up_fail(up, 502, "upstream_malformed");
-		return 0;
-	}
-	if (http_is_interim(ex->response.status)) {
-		size_t used = up->head.consumed;
-
-		/* A client that waits for 100 has had ours (h1.c, h2.c). */
-		if (ex->response.status != 100)
-			exchange_upstream_interim(ex, &ex->response);
-		h1_head_init(&up->head, &up->head.limits, &ex->arena);
-		return used;
-	}
-	up_begin_body(up);
-	exchange_upstream_head(ex);
-	return up->head.consumed;
-}
-
-/* Content out of run; how many bytes are done with. */
-static size_t up_parse_body(struct upstream_conn *up, struct str_view run, bool *ended)
-{
-	size_t used = 0;
-	struct str_view content;
-	enum h1_result result;
-
-	if (up->ex->upgraded) {
-		if (run.len > 0 && !exchange_upstream_body(up->ex, run))
-			up->paused = true;
-		return run.len;
-	}
-	result = h1_body_step(&up->body, run, &used, &content);
-	if (content.len > 0 && !exchange_upstream_body(up->ex, content))
-		up->paused = true;
-	if (result == H1_BAD) {
-		up_fail(up, 502, "upstream_malformed");
-		return run.len;
-	}
-	*ended = result == H1_DONE;
-	return used;
-}
-
-/* Everything that run holds; returns how many bytes are done with. After it up->ex may be NULL. */
-static size_t up_parse(struct upstream_conn *up, struct str_view run)
-{
-	size_t done = 0;
-
-	while (up->ex != NULL && !up->response_done && (done < run.len || up->head_done)) {
-		struct str_view rest = sv_skip(run, done);
-		bool had_head = up->head_done, ended = false;
-		size_t used = had_head ? up_parse_body(up, rest, &ended) : up_parse_head(up, rest);
-
-		done += used;
-		if (ended)
-			up_finished(up, run.len - done);
-		else if (used == 0 && had_head == up->head_done)
-			break;
-		else if (had_head && done == run.len)
-			break;
-	}
-	return done;
-}
-
-static void up_ended(struct upstream_conn *up)
-{
-	struct exchange *ex = up->ex;
-
-	up->eof = true;
-	if (ex == NULL)
-		up_close(up);
-	else if (ex->upgraded || (up->head_done && h1_body_eof(&up->body)))
-		up_finished(up, 1);
-	else
-		up_fail(up, 502, up->head_done ? "upstream_truncated" : "upstream_closed");
-}
-
-/* What was not taken of a head stays, at the front of a buffer that the connection now holds. */
-static void up_keep(struct upstream_conn *up, char *buffer, size_t done, size_t len)
-{
-	if (up->state != UP_ACTIVE || done == len) {
-		up->in = NULL;
-		up->in_len = 0;
-		worker_buffer_give(up->owner->worker, buffer);
-		return;
-	}
-	memmove(buffer, buffer + done, len - done);
-	up->in = buffer;
-	up->in_len = len - done;
-}
-
-/* Reads once. False: nothing more to be had now. */
-static bool up_read_once(struct upstream_conn *up)
-{
-	struct worker *worker = up->owner->worker;
-	char *buffer = up->in != NULL ? up->in : worker_buffer_take(worker);
-	size_t had = up->in_len, room = WORKER_BUFFER_SIZE - had;
-	ssize_t count = read(up->watch.fd, buffer + had, room);
-	int error = errno;
-
-	up->in = NULL; /* lent to this function; up_keep puts it where it belongs */
-	up->in_len = 0;
-	if (count > 0) {
-		up->heard = true;
-		up->readable = (size_t)count == room || up->eof;
-		up_arm(up);
-		up_keep(up, buffer, up_parse(up, sv_new(buffer, had + (size_t)count)),
-			had + (size_t)count);
-		return true;
-	}
-	up_keep(up, buffer, 0, had);
-	if (count < 0 && up_would_block(error)) {
-		up->readable = false;
-		if (!up->eof)
-			return false;
-	}
-	up->readable = false;
-	up_ended(up);
-	return false;
-}
-
-static void up_read(struct upstream_conn *up)
-{
-	while (up->state == UP_ACTIVE && up->readable && !up->paused && up_read_once(up))
-		;
+		task_defer(up_loop(up), &up->turn);
 }
 
 /* ---- events ---- */
@@ -462,7 +225,7 @@ static void up_connected(struct upstream_conn *up)
 	int error = sock_error(up->watch.fd);
 
 	if (error != 0) {
-		pool_failed(up->endpoint, loop_now(loop_of(up)));
+		pool_failed(up->endpoint, loop_now(up_loop(up)));
 		up_fail(up, 503, "upstream_connect");
 		return;
 	}
@@ -493,12 +256,33 @@ static void up_ready(struct loop_fd *watch, unsigned events)
 		up_connected(up);
 	} else if ((events & LOOP_WRITE) != 0) {
 		up_flush(up);
+		up_half_close(up);
 	}
 	if (up->state == UP_ACTIVE)
 		up_read(up);
 }
 
 /* ---- beginning ---- */
+
+void up_idle(struct upstream_conn *up)
+{
+	up->state = UP_IDLE;
+	up->endpoint->active--;
+	up->endpoint->idle_count++;
+	up->idle_since = loop_now(up_loop(up));
+	list_prepend(&up->endpoint->idle, &up->link);
+	timer_stop(up_loop(up), &up->timer);
+	buf_release(&up->out);
+	if (!timer_armed(&up->owner->sweep))
+		timer_in(up_loop(up), &up->owner->sweep, SWEEP_MS);
+}
+
+/* A head, what a codec may bring after it was told to wait, and the chunk lines around it, which in
+ * the worst case are five times as long as the content. */
+static size_t out_max(const struct plane_limits *limits)
+{
+	return (size_t)limits->head * 4 + (size_t)limits->buffer * 4 + WORKER_BUFFER_SIZE;
+}
 
 static struct upstream_conn *up_new(struct upstreams *owner, struct endpoint *endpoint)
 {
@@ -513,7 +297,7 @@ static struct upstream_conn *up_new(struct upstreams *owner, struct endpoint *en
 	list_init(&up->link);
 	timer_init(&up->timer, up_timeout);
 	task_init(&up->turn, up_turn);
-	buf_init(&up->out, (size_t)owner->worker->config->limits.buffer * 2);
+	buf_init(&up->out, out_max(&owner->worker->config->limits));
 	return up;
 }
 
@@ -557,8 +341,8 @@ static void up_dial(struct upstream_conn *up)
 	fd = sock_connect(&up->endpoint->addr, &in_progress);
 	up->watch.fd = fd;
 	if (fd < 0 ||
-	    loop_add(loop_of(up), &up->watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) < 0) {
-		pool_failed(up->endpoint, loop_now(loop_of(up)));
+	    loop_add(up_loop(up), &up->watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) < 0) {
+		pool_failed(up->endpoint, loop_now(up_loop(up)));
 		up_fail_later(up, 503, "upstream_connect");
 		return;
 	}
@@ -569,15 +353,15 @@ static void up_dial(struct upstream_conn *up)
 /* The connection takes over the exchange. */
 static void up_start(struct upstream_conn *up, struct exchange *ex)
 {
-	size_t head = limits_of(up)->head < WORKER_BUFFER_SIZE ? limits_of(up)->head
+	size_t head = up_limits(up)->head < WORKER_BUFFER_SIZE ? up_limits(up)->head
 							       : WORKER_BUFFER_SIZE - 1;
-	struct h1_limits limits = {.line = head, .head = head, .fields = limits_of(up)->fields};
+	struct h1_limits limits = {.line = head, .head = head, .fields = up_limits(up)->fields};
 
 	up->ex = ex;
 	ex->upstream = up;
 	up->interims = 0;
 	up->wrote = up->heard = up->head_done = up->response_done = false;
-	up->paused = up->full = up->streams = up->readable = up->eof = false;
+	up->paused = up->full = up->streams = up->readable = up->eof = up->half_closed = false;
 	up->failure = NULL;
 	up->request_done = ex->request_ended;
 	h1_head_init(&up->head, &limits, &ex->arena);
@@ -587,21 +371,26 @@ static void up_start(struct upstream_conn *up, struct exchange *ex)
 void upstream_begin(struct exchange *ex)
 {
 	struct upstreams *owner = ex->worker->upstreams;
-	struct endpoint *endpoint = pool_choose(
-		&owner->pool, ex->backend, exchange_random(ex->worker), loop_now(ex->worker->loop));
+	struct pool_wish wish = {.random = exchange_random(ex->worker),
+				 .now = loop_now(ex->worker->loop),
+				 .avoid = ex->tries > 1 ? ex->endpoint : 0};
+	struct endpoint *endpoint = pool_choose(&owner->pool, ex->backend, &wish);
 	bool careful =
 		ex->request.framing != BODY_NONE || !http_method_idempotent(ex->request.method_id);
-	struct upstream_conn *up = ex->tries > 1 ? NULL : up_take_idle(endpoint, careful);
+	struct upstream_conn *up = ex->fresh ? NULL : up_take_idle(endpoint, careful);
 
 	if (up == NULL)
 		up = up_new(owner, endpoint);
 	else
 		metric_add(&ex->worker->metrics.upstream_reuses, 1);
+	ex->endpoint = endpoint->id;
 	up_start(up, ex);
 	if (buf_len(&ex->unsent) > 0) {
 		buf_deinit(&up->out);
 		up->out = ex->unsent;
 		buf_init(&ex->unsent, 0);
+		up->full =
+			buf_len(&up->out) >= up_limits(up)->buffer; /* as it was when it failed */
 	} else if (!h1_write_request(&up->out, &ex->request)) {
 		up_fail_later(up, 431, "head_too_large");
 		return;
@@ -616,7 +405,7 @@ void upstream_begin(struct exchange *ex)
 
 static bool up_has_room(struct upstream_conn *up)
 {
-	up->full = buf_len(&up->out) >= limits_of(up)->buffer;
+	up->full = buf_len(&up->out) >= up_limits(up)->buffer;
 	return !up->full;
 }
 
@@ -663,13 +452,7 @@ void upstream_end(struct exchange *ex, const struct fields *trailers)
 
 	UP_CHECK(up);
 	up->request_done = true;
-	if (ex->upgraded) { /* the client has ended its side of the tunnel */
-		up_flush(up);
-		if (ex->upstream == up)
-			up_finished(up, 1);
-		return;
-	}
-	if (ex->request.framing == BODY_CHUNKED) {
+	if (ex->request.framing == BODY_CHUNKED && !ex->upgraded) {
 		bool fits = trailers != NULL && trailers->count > 0
 				    ? h1_write_last_chunk(&up->out, trailers)
 				    : buf_add(&up->out, H1_CHUNK_LAST);
@@ -689,7 +472,15 @@ void upstream_resume(struct exchange *ex)
 	UP_CHECK(up);
 	up->paused = false;
 	up_arm(up);
-	task_defer(loop_of(up), &up->turn); /* not from inside the codec's call */
+	task_defer(up_loop(up), &up->turn); /* not from inside the codec's call */
+}
+
+/* Taken from the pool and not used: it is as good as before. So clients that reset their streams do
+ * not empty the pool. */
+static bool untouched(const struct upstream_conn *up)
+{
+	return up->state == UP_ACTIVE && up->reused && !up->wrote && !up->readable && !up->eof &&
+	       up->failure == NULL && up->endpoint->idle_count < up_limits(up)->upstream_idle;
 }
 
 void upstream_detach(struct exchange *ex)
@@ -700,7 +491,10 @@ void upstream_detach(struct exchange *ex)
 		return;
 	UP_CHECK(up);
 	up_unlink(up);
-	up_close(up);
+	if (untouched(up))
+		up_idle(up);
+	else
+		up_close(up);
 }
 
 /* ---- the worker's pools ---- */

@@ -7,6 +7,7 @@
 #include "loop/mailbox.h"
 #include "loop/sock.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -18,15 +19,21 @@
 
 #define PATIENCE_MS 20000 /* a test that waits longer has failed */
 
+enum order { ORDER_STOP, ORDER_DRAIN };
+
 struct wire {
+	struct wire_setup setup;
 	pthread_t control, origin;
-	sem_t serving;
+	sem_t serving, drained;
 	struct loop *loop;
 	struct plane *plane;
 	struct mailbox *box;
-	struct mail stop;
-	uint16_t port, origin_port;
-	int origin_fd;
+	struct wire_order {
+		struct mail mail;
+		enum order order;
+	} stop, drain;
+	uint16_t port, origin_port, spare_port, refusing_port, deaf_port;
+	int origin_fd, spare_fd, refusing_fd, deaf_fd, filling[3];
 	pthread_mutex_t lock; /* of all below */
 	struct str_view answer;
 	int close;
@@ -166,51 +173,108 @@ static void fetched(void *arg, struct str_view token)
 	(void)token;
 }
 
-static void stop_mail(void *arg, struct mail *mail)
+static void drained(void *arg)
 {
-	(void)mail;
-	loop_stop(((struct wire *)arg)->loop);
+	sem_post(&((struct wire *)arg)->drained);
 }
 
-static struct vhost *make_vhost(struct graveyard *graveyard, const struct sock_addr *to)
+static void obey(void *arg, struct mail *mail)
+{
+	struct wire *wire = arg;
+
+	if (CONTAINER_OF(mail, struct wire_order, mail)->order == ORDER_DRAIN)
+		plane_drain(wire->plane, drained, wire);
+	else
+		loop_stop(wire->loop);
+}
+
+static struct sock_addr loopback(uint16_t port)
+{
+	struct sock_addr addr;
+
+	must(sock_addr_ip(&addr, SV("127.0.0.1"), port), "address");
+	return addr;
+}
+
+enum { TO_ORIGIN, TO_NOBODY, TO_REFUSING, TO_EITHER, TO_SPARE, TO_DEAF, BACKENDS };
+
+static void make_backends(const struct wire *wire, struct backend *backends[BACKENDS])
+{
+	const struct sock_addr origin = loopback(wire->origin_port),
+			       refusing = loopback(wire->refusing_port),
+			       spare = loopback(wire->spare_port), deaf = loopback(wire->deaf_port),
+			       either[] = {refusing, origin};
+	const struct backend like[BACKENDS] = {
+		[TO_ORIGIN] = {.name = SV("wire/origin"),
+			       .endpoint_count = 1,
+			       .endpoints = &origin},
+		[TO_NOBODY] = {.name = SV("wire/none"), .fail_status = 503},
+		[TO_REFUSING] = {.name = SV("wire/refusing"),
+				 .endpoint_count = 1,
+				 .endpoints = &refusing},
+		[TO_EITHER] = {.name = SV("wire/either"), .endpoint_count = 2, .endpoints = either},
+		[TO_DEAF] = {.name = SV("wire/deaf"), .endpoint_count = 1, .endpoints = &deaf},
+		[TO_SPARE] = {.name = SV("wire/spare"), .endpoint_count = 1, .endpoints = &spare},
+	};
+
+	for (size_t i = 0; i < BACKENDS; i++) {
+		struct backend one = like[i];
+
+		one.weight = 1;
+		backends[i] = backend_new(&one);
+	}
+}
+
+/* The paths that tests may ask for; a rule each. */
+static struct vhost *make_vhost(const struct wire *wire, struct graveyard *graveyard)
 {
 	static const struct str_view gone[] = {SV_INIT("x-remove")};
 	static const struct header_pair set[] = {{SV_INIT("x-set"), SV_INIT("ours")}};
-	struct backend like = {
-		.name = SV("wire/origin"), .weight = 1, .endpoint_count = 1, .endpoints = to};
-	struct backend dead = {.name = SV("wire/none"), .weight = 1, .fail_status = 503};
-	struct backend *backend = backend_new(&like), *none = backend_new(&dead);
-	struct rule rules[] = {
-		{.name = SV("all"), .backend_count = 1, .backends = &backend},
-		{.name = SV("denied"),
-		 .redirect = {.present = true, .scheme = SV("https"), .status = 301}},
-		{.name = SV("dead"), .backend_count = 1, .backends = &none},
-		{.name = SV("headers"),
-		 .backend_count = 1,
-		 .backends = &backend,
-		 .request_headers =
-			 {.set = set, .set_count = 1, .remove = gone, .remove_count = 1}},
+	struct backend *to[BACKENDS];
+	struct {
+		struct str_view path;
+		struct rule rule;
+	} rows[] = {
+		{SV("/"), {.backends = &to[TO_ORIGIN]}},
+		{SV("/denied"),
+		 {.redirect = {.present = true, .scheme = SV("https"), .status = 301}}},
+		{SV("/dead"), {.backends = &to[TO_NOBODY]}},
+		{SV("/refused"), {.backends = &to[TO_REFUSING]}},
+		{SV("/deaf"), {.backends = &to[TO_DEAF]}},
+		{SV("/either"), {.backends = &to[TO_EITHER]}},
+		{SV("/hurry"), {.backends = &to[TO_ORIGIN], .backend_timeout_ms = 150}},
+		{SV("/patience"), {.backends = &to[TO_ORIGIN], .request_timeout_ms = 150}},
+		{SV("/headers"),
+		 {.backends = &to[TO_ORIGIN],
+		  .request_headers =
+			  {.set = set, .set_count = 1, .remove = gone, .remove_count = 1}}},
 	};
-	static const struct str_view paths[] = {SV_INIT("/"), SV_INIT("/denied"), SV_INIT("/dead"),
-						SV_INIT("/headers")};
-	struct match_spec matches[ARRAY_LEN(rules)];
+	struct match_spec matches[ARRAY_LEN(rows)];
 	struct vhost *vhost;
 
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		matches[i] = (struct match_spec){
-			.path_type = MATCH_PREFIX, .path = paths[i], .rule = rule_new(&rules[i])};
+	make_backends(wire, to);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		rows[i].rule.name = rows[i].path;
+		rows[i].rule.backend_count = rows[i].rule.backends == NULL ? 0 : 1;
+		matches[i] = (struct match_spec){.path_type = MATCH_PREFIX,
+						 .path = rows[i].path,
+						 .rule = rule_new(&rows[i].rule)};
+	}
 	vhost = vhost_new(matches, ARRAY_LEN(matches), NULL);
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		part_unref(&matches[i].rule->part, graveyard);
-	part_unref(&backend->part, graveyard);
-	part_unref(&none->part, graveyard);
+	for (size_t i = 0; i < BACKENDS; i++)
+		part_unref(&to[i]->part, graveyard);
 	return vhost;
 }
 
 static void publish(struct wire *wire)
 {
 	struct graveyard *graveyard = plane_graveyard(wire->plane);
-	struct sock_addr to, here;
+	struct sock_addr here = loopback(wire->port);
+	struct challenge token = {.host = SV("a.test"),
+				  .token = SV("token"),
+				  .key_authorization = SV("token.thumbprint")};
 	struct str_view any = SV("");
 	struct vhost *vhost;
 	struct snap_listener like = {
@@ -218,18 +282,17 @@ static void publish(struct wire *wire)
 	struct snap_listener *listener;
 	struct snap_port port = {.port = 80, .listener_count = 1};
 
-	must(sock_addr_ip(&to, SV("127.0.0.1"), wire->origin_port) &&
-		     sock_addr_ip(&here, SV("127.0.0.1"), wire->port),
-	     "address");
-	vhost = make_vhost(graveyard, &to);
+	vhost = make_vhost(wire, graveyard);
 	like.vhosts = &vhost;
 	listener = snap_listener_new(&like);
 	part_unref(vhost_part(vhost), graveyard);
 	port.listeners = &listener;
 	port.binding = plane_bind(wire->plane, &here, NULL);
 	must(port.binding != NULL, "bind");
-	plane_publish(wire->plane,
-		      snapshot_new(&(struct snapshot){.port_count = 1, .ports = &port}));
+	plane_publish(wire->plane, snapshot_new(&(struct snapshot){.port_count = 1,
+								   .ports = &port,
+								   .challenge_count = 1,
+								   .challenges = &token}));
 	part_unref(&listener->part, graveyard);
 }
 
@@ -237,15 +300,15 @@ static void *control_run(void *arg)
 {
 	struct wire *wire = arg;
 	struct plane_config config = {.workers = 1,
-				      .limits = plane_limits_default,
-				      .access_fd = -1,
+				      .limits = wire->setup.limits,
+				      .access_fd = wire->setup.access_fd,
 				      .acknowledged = acknowledged,
 				      .challenge_fetched = fetched,
 				      .arg = wire};
 
 	wire->loop = config.loop = loop_new(NULL);
 	wire->plane = plane_start(&config, NULL);
-	wire->box = mailbox_new(wire->loop, stop_mail, wire, NULL);
+	wire->box = mailbox_new(wire->loop, obey, wire, NULL);
 	must(wire->plane != NULL && wire->box != NULL, "plane");
 	publish(wire);
 	loop_run(wire->loop);
@@ -257,35 +320,219 @@ static void *control_run(void *arg)
 
 /* ---- outside ---- */
 
+struct wire_setup wire_setup_default(void)
+{
+	return (struct wire_setup){.limits = plane_limits_default, .access_fd = -1};
+}
+
 struct wire *wire_start(void)
+{
+	struct wire_setup setup = wire_setup_default();
+
+	return wire_start_with(&setup);
+}
+
+/* A port on which nobody listens, and nobody else will as long as the descriptor is kept. */
+static int refusing_port(uint16_t *port)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 &&
+		     getsockname(fd, (struct sockaddr *)&addr, &len) == 0,
+	     "bind");
+	*port = ntohs(addr.sin_port);
+	return fd;
+}
+
+/* A listener whose queue is full: who connects to it waits. */
+static void make_deaf(struct wire *wire)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	wire->deaf_fd = listen_loopback(&wire->deaf_port);
+	must(listen(wire->deaf_fd, 0) == 0, "listen");
+	addr.sin_port = htons(wire->deaf_port);
+	for (size_t i = 0; i < ARRAY_LEN(wire->filling); i++) {
+		wire->filling[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		must(wire->filling[i] >= 0, "socket");
+		(void)connect(wire->filling[i], (struct sockaddr *)&addr, sizeof(addr));
+	}
+}
+
+struct wire *wire_start_with(const struct wire_setup *setup)
 {
 	struct wire *wire = xcalloc(1, sizeof(*wire));
 	int probe = listen_loopback(&wire->port); /* a port that is free just now */
 
 	close(probe);
+	wire->setup = *setup;
+	wire->stop.order = ORDER_STOP;
+	wire->drain.order = ORDER_DRAIN;
 	pthread_mutex_init(&wire->lock, NULL);
 	sem_init(&wire->serving, 0, 0);
+	sem_init(&wire->drained, 0, 0);
 	buf_init(&wire->seen, WIRE_TEXT_MAX * 4);
 	wire_answer(wire, SV("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 0);
 	wire->origin_fd = listen_loopback(&wire->origin_port);
-	must(pthread_create(&wire->origin, NULL, origin_run, wire) == 0 &&
-		     pthread_create(&wire->control, NULL, control_run, wire) == 0,
-	     "thread");
+	wire->spare_fd = listen_loopback(&wire->spare_port);
+	wire->refusing_fd = refusing_port(&wire->refusing_port);
+	make_deaf(wire);
+	if (!setup->manual)
+		must(pthread_create(&wire->origin, NULL, origin_run, wire) == 0, "thread");
+	must(pthread_create(&wire->control, NULL, control_run, wire) == 0, "thread");
 	sem_wait(&wire->serving);
 	return wire;
 }
 
 void wire_stop(struct wire *wire)
 {
-	mailbox_post(wire->box, &wire->stop);
+	mailbox_post(wire->box, &wire->stop.mail);
 	pthread_join(wire->control, NULL);
 	shutdown(wire->origin_fd, SHUT_RDWR);
-	pthread_join(wire->origin, NULL);
+	if (!wire->setup.manual)
+		pthread_join(wire->origin, NULL);
 	close(wire->origin_fd);
+	close(wire->spare_fd);
+	close(wire->deaf_fd);
+	for (size_t i = 0; i < ARRAY_LEN(wire->filling); i++)
+		close(wire->filling[i]);
+	close(wire->refusing_fd);
 	buf_deinit(&wire->seen);
 	sem_destroy(&wire->serving);
+	sem_destroy(&wire->drained);
 	pthread_mutex_destroy(&wire->lock);
 	free(wire);
+}
+
+void wire_drain(struct wire *wire)
+{
+	mailbox_post(wire->box, &wire->drain.mail);
+}
+
+void wire_await_drained(struct wire *wire)
+{
+	sem_wait(&wire->drained);
+}
+
+uint64_t wire_metric(struct wire *wire, const char *name)
+{
+	struct buf text;
+	const char *at;
+	uint64_t value = 0;
+	size_t len = strlen(name);
+
+	buf_init(&text, 1 << 20);
+	plane_metrics(wire->plane, &text);
+	for (at = buf_cstr(&text); (at = strstr(at, name)) != NULL; at += len) {
+		if (at[-1] == '\n' && (at[len] == ' ' || at[len] == '{'))
+			value += strtoull(strchr(at, ' '), NULL, 10);
+	}
+	buf_deinit(&text);
+	return value;
+}
+
+void wire_await_metric(struct wire *wire, const char *name, uint64_t value)
+{
+	for (int i = 0; wire_metric(wire, name) != value; i++) {
+		must(i < PATIENCE_MS, name);
+		poll(NULL, 0, 1);
+	}
+}
+
+/* ---- by hand: the test is the client and the origin ---- */
+
+static void be_patient(int fd)
+{
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+
+	must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
+		     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0,
+	     "setsockopt");
+}
+
+static int take_conn(int listener)
+{
+	struct pollfd ready = {.fd = listener, .events = POLLIN};
+	int fd;
+
+	must(poll(&ready, 1, PATIENCE_MS) == 1, "nobody connects to the origin");
+	fd = accept(listener, NULL, NULL);
+	must(fd >= 0, "accept");
+	be_patient(fd);
+	return fd;
+}
+
+int wire_backend(struct wire *wire)
+{
+	return take_conn(wire->origin_fd);
+}
+
+int wire_spare(struct wire *wire)
+{
+	return take_conn(wire->spare_fd);
+}
+
+void wire_put(int fd, struct str_view bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t count = write(fd, bytes.data, bytes.len);
+
+		must(count > 0, "write");
+		bytes = sv_skip(bytes, (size_t)count);
+	}
+}
+
+void wire_get_bytes(int fd, char *out, size_t len)
+{
+	while (len > 0) {
+		ssize_t count = read(fd, out, len);
+
+		must(count > 0, "read: fewer bytes than awaited");
+		out += count;
+		len -= (size_t)count;
+	}
+}
+
+const char *wire_get(int fd, const char *end, char out[WIRE_GET_MAX])
+{
+	size_t len = 0, tail = strlen(end);
+
+	do {
+		ssize_t count = len < WIRE_GET_MAX - 1 ? read(fd, out + len, 1) : -1;
+
+		if (count <= 0) {
+			out[len] = '\0';
+			fprintf(stderr, "awaited \"%s\", got \"%s\"\n", end, out);
+			must(false, "read: the end came too early");
+		}
+		len++;
+	} while (len < tail || memcmp(out + len - tail, end, tail) != 0);
+	out[len] = '\0';
+	return out;
+}
+
+enum wire_end wire_end_of(int fd)
+{
+	char bytes[4096];
+	ssize_t count;
+
+	while ((count = read(fd, bytes, sizeof(bytes))) > 0)
+		;
+	must(count == 0 || errno == ECONNRESET || errno == EPIPE, "the connection does not end");
+	close(fd);
+	return count == 0 ? WIRE_FIN : WIRE_RESET;
+}
+
+void wire_reset(int fd)
+{
+	static const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
 }
 
 uint16_t wire_port(const struct wire *wire)
@@ -301,7 +548,7 @@ void wire_answer(struct wire *wire, struct str_view answer, int close_after)
 	pthread_mutex_unlock(&wire->lock);
 }
 
-static int dial(const struct wire *wire)
+int wire_dial(const struct wire *wire)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 				   .sin_port = htons(wire->port),
@@ -309,12 +556,13 @@ static int dial(const struct wire *wire)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	must(fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0, "connect");
+	be_patient(fd);
 	return fd;
 }
 
 size_t wire_talk(struct wire *wire, struct str_view send, char *out)
 {
-	int fd = dial(wire);
+	int fd = wire_dial(wire);
 	size_t len = 0;
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 

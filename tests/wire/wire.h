@@ -9,14 +9,27 @@
 #define TESTS_WIRE_H
 
 #include "base/str.h"
+#include "dataplane/plane.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct wire;
 
-struct wire *wire_start(void); /* aborts the test program when it cannot */
+struct wire_setup {
+	struct plane_limits limits;
+	int access_fd; /* -1: off */
+	bool manual;   /* the test plays the origin (wire_backend) */
+};
+
+struct wire_setup wire_setup_default(void);
+struct wire *wire_start(void); /* aborts the test program when it cannot, as all of these do */
+struct wire *wire_start_with(const struct wire_setup *setup);
 void wire_stop(struct wire *wire);
+void wire_drain(struct wire *wire);
+void wire_await_drained(struct wire *wire);
+uint64_t wire_metric(struct wire *wire, const char *name); /* all its samples together */
+void wire_await_metric(struct wire *wire, const char *name, uint64_t value);
 uint16_t wire_port(const struct wire *wire);
 
 /* The origin's answer from now on; borrowed. close: it ends the connection behind it. */
@@ -27,6 +40,21 @@ void wire_answer(struct wire *wire, struct str_view answer, int close);
 /* Sends, half-closes, reads to the end; NUL-terminated text in out (WIRE_TEXT_MAX bytes); its
  * length. */
 size_t wire_talk(struct wire *wire, struct str_view send, char *out);
+
+/* ---- step by step; every wait has an end, which fails the test ---- */
+int wire_dial(const struct wire *wire); /* a client's connection */
+int wire_backend(struct wire *wire);    /* the next connection to the origin (manual) */
+int wire_spare(struct wire *wire);      /* and to the second origin, which has no thread ever */
+void wire_put(int fd, struct str_view bytes);
+
+#define WIRE_GET_MAX 65536
+/* Reads up to and with that text, not a byte further. */
+const char *wire_get(int fd, const char *end, char out[WIRE_GET_MAX]);
+void wire_get_bytes(int fd, char *out, size_t len);
+
+enum wire_end { WIRE_FIN, WIRE_RESET };
+enum wire_end wire_end_of(int fd); /* reads on to the end, closes; how it ended */
+void wire_reset(int fd);           /* closes with RST */
 
 /* What the origin has received in complete requests since the last call (head and body as they
  * came); heap. */
