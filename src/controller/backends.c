@@ -198,7 +198,7 @@ static void entry_names(struct backends *backends, struct entry *entry, const js
 	json_t *endpoint;
 	size_t i;
 
-	entry->names = xcalloc(json_array_size(endpoints) + 1, sizeof(entry->names[0]));
+	entry->names = xcalloc(json_array_size(endpoints) + 1, sizeof(struct fqdn *));
 	entry->name_count = 0;
 	json_array_foreach(endpoints, i, endpoint)
 	{

@@ -72,6 +72,7 @@ static void load_gateways(struct compile *compile)
 	compile->gateways_dirty = false;
 	compile->routes.attach_epoch++;
 	compile->routes.dirty = true;
+	compile->untold = true;
 	ports_try_again(&compile->ports);
 }
 
@@ -108,6 +109,7 @@ static void collect_routes(struct compile *compile)
 		compile->routes.dirty = true;
 	if (!compile->routes.dirty)
 		return;
+	compile->untold = true; /* attachedRoutes */
 	served_begin(&compile->served);
 	each_listener(compile, begin_listener);
 	routes_pass(&compile->routes, take_route, NULL);
@@ -243,7 +245,8 @@ void controllers_acknowledged(struct controllers *controllers, uint64_t generati
 	if (!compile->publishing || generation < compile->published)
 		return;
 	compile->publishing = false;
-	compile_soon(controllers); /* statuses */
+	compile->untold = true;
+	compile_soon(controllers);
 	ctl_work_end(controllers);
 }
 
@@ -272,9 +275,15 @@ static bool class_status(void *arg, const struct object *class)
 static void gateway_statuses(struct compile *compile)
 {
 	struct gwstatus_env env = {.acknowledged = !compile->publishing, .now = ctl_now()};
+	int64_t now = now_of(compile);
 
-	if (compile->publishing && now_of(compile) - compile->published_at < ACK_WAIT_MS)
+	if (compile->ports.tried || now - compile->told_at >= LOOK_MS)
+		compile->untold = true;
+	compile->ports.tried = false;
+	if (!compile->untold || (compile->publishing && now - compile->published_at < ACK_WAIT_MS))
 		return;
+	compile->untold = false;
+	compile->told_at = now;
 	for (size_t i = 0; i < compile->gateways.count; i++) {
 		const struct gateway *gateway = compile->gateways.list[i];
 
@@ -351,6 +360,7 @@ void compile_reconcile(struct controllers *ctl, struct str_view key)
 		pass(compile);
 		return;
 	}
+	compile->untold = true;
 	routes_status_lost(&compile->routes, key);
 	if (sv_starts(key, SV("gateway.envoyproxy.io/backends/")))
 		compile_check_backend(compile, key);

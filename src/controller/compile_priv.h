@@ -17,6 +17,8 @@ struct compile {
 	struct graveyard *graveyard;
 	struct gateways gateways;
 	bool gateways_dirty; /* a class is another */
+	bool untold;         /* statuses of Gateways may be others now */
+	int64_t told_at;     /* when they were looked at last */
 	struct routes routes;
 	struct served_all served;
 	struct ports ports;

@@ -18,8 +18,18 @@ static void class_map(struct controllers *ctl, const struct object *before,
 	compile_soon(ctl);
 }
 
-static void any_map(struct controllers *ctl, const struct object *before,
-		    const struct object *after)
+/* Gateways, and what their listeners name. */
+static void gateway_map(struct controllers *ctl, const struct object *before,
+			const struct object *after)
+{
+	(void)before;
+	(void)after;
+	compile_of(ctl)->untold = true;
+	compile_soon(ctl);
+}
+
+static void challenge_map(struct controllers *ctl, const struct object *before,
+			  const struct object *after)
 {
 	(void)before;
 	(void)after;
@@ -38,6 +48,7 @@ static void grant_map(struct controllers *ctl, const struct object *before,
 {
 	(void)before;
 	(void)after;
+	compile_of(ctl)->untold = true;
 	compile_of(ctl)->routes.grants_epoch++;
 	compile_of(ctl)->routes.dirty = true;
 	compile_soon(ctl);
@@ -100,8 +111,10 @@ static void issuer_map(struct controllers *ctl, const struct object *before,
 	if (!object_key_split(sv_from((after != NULL ? after : before)->key), &parts) ||
 	    !other_wish(before, after))
 		return;
-	if (sv_eq(parts.plural, SV("issuers")) || sv_eq(parts.plural, SV("clusterissuers")))
-		compile_soon(ctl);
+	if (!sv_eq(parts.plural, SV("issuers")) && !sv_eq(parts.plural, SV("clusterissuers")))
+		return;
+	compile_of(ctl)->untold = true;
+	compile_soon(ctl);
 }
 
 const struct ctl_row ctl_compile = {
@@ -109,15 +122,15 @@ const struct ctl_row ctl_compile = {
 	.watches =
 		{
 			{.prefix = GATEWAY_GROUP "/gatewayclasses/", .map = class_map},
-			{.prefix = GATEWAY_GROUP "/gateways/", .map = any_map},
+			{.prefix = GATEWAY_GROUP "/gateways/", .map = gateway_map},
 			{.prefix = GATEWAY_GROUP "/httproutes/", .map = route_map},
 			{.prefix = GATEWAY_GROUP "/referencegrants/", .map = grant_map},
 			{.prefix = "core/namespaces/", .map = namespace_map},
-			{.prefix = "core/secrets/", .map = any_map},
+			{.prefix = "core/secrets/", .map = gateway_map},
 			{.prefix = "core/services/", .map = service_map},
 			{.prefix = "discovery.k8s.io/endpointslices/", .map = slice_map},
 			{.prefix = "gateway.envoyproxy.io/backends/", .map = backend_map},
-			{.prefix = "acme.cert-manager.io/challenges/", .map = any_map},
+			{.prefix = "acme.cert-manager.io/challenges/", .map = challenge_map},
 			{.prefix = "cert-manager.io/", .map = issuer_map},
 		},
 	.reconcile = compile_reconcile,

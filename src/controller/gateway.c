@@ -149,12 +149,10 @@ static void read_address(struct gateway *gateway, const json_t *address)
 		refuse(gateway, GATEWAY_REFUSED, "UnsupportedAddress",
 		       xasprintf("addresses of type %.*s are not supported: use IPAddress",
 				 SV_ARG(type)));
-	else if (value.len == 0)
-		gateway->wildcard = true; /* any will do */
-	else if (!sock_addr_ip(addr, value, 0))
+	else if (value.len > 0 && !sock_addr_ip(addr, value, 0))
 		refuse(gateway, GATEWAY_REFUSED, "UnsupportedAddress",
 		       xasprintf("%.*s is not an IP address", SV_ARG(value)));
-	else if (sock_addr_any(addr))
+	else if (value.len == 0 || sock_addr_any(addr)) /* any will do */
 		gateway->wildcard = true;
 	else if (gateway->address_count < GATEWAY_ADDRESSES_MAX)
 		gateway->address_count++;
@@ -235,7 +233,7 @@ void gateways_add(struct gateways *gateways, struct gateway *gateway)
 	if (gateways->count == gateways->size) {
 		gateways->size = gateways->size == 0 ? 8 : gateways->size * 2;
 		gateways->list =
-			xrealloc(gateways->list, gateways->size * sizeof(gateways->list[0]));
+			xrealloc(gateways->list, gateways->size * sizeof(struct gateway *));
 	}
 	gateways->list[gateways->count++] = gateway;
 	(void)map_put(&gateways->by_id, sv_from(gateway->id), gateway);
@@ -437,7 +435,7 @@ void gateways_judge(struct gateways *gateways)
 
 	map_init(&claims);
 	if (gateways->count > 1)
-		qsort(gateways->list, gateways->count, sizeof(gateways->list[0]), age_cmp);
+		qsort(gateways->list, gateways->count, sizeof(struct gateway *), age_cmp);
 	for (size_t i = 0; i < gateways->count; i++) {
 		judge_within(gateways->list[i]);
 		judge_gateway(&claims, gateways->list[i]);

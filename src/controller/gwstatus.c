@@ -33,6 +33,18 @@ static struct telling telling_new(const json_t *before, const struct object *obj
 				.now = now};
 }
 
+/* Programmed, while the workers are slow to take over the newest snapshot: what was served of this
+ * generation still is, and the rest waits. */
+static void tell_unacknowledged(struct telling *telling)
+{
+	const json_t *before = condition_find(telling->conditions, "Programmed");
+
+	if (!sv_eq(json_sv_at(before, "status"), SV("True")) ||
+	    json_int_at(before, "observedGeneration", 0) != telling->generation)
+		tell(telling, "Programmed", COND_FALSE, "Pending",
+		     "the workers have not taken it over yet");
+}
+
 /* ---- GatewayClass ---- */
 
 /* In ascending order (GatewayClass, status.supportedFeatures). */
@@ -179,8 +191,7 @@ static void tell_listener_programmed(struct telling *telling, const struct gw_li
 		tell(telling, "Programmed", COND_FALSE,
 		     listener->unbound == 0 && listener->cert_pending ? "Pending" : "Invalid", why);
 	else if (!acknowledged)
-		tell(telling, "Programmed", COND_FALSE, "Pending",
-		     "the workers have not taken it over yet");
+		tell_unacknowledged(telling);
 	else
 		tell(telling, "Programmed", COND_TRUE, "Programmed", "the listener is served");
 }
@@ -323,8 +334,7 @@ static void tell_gateway_programmed(struct telling *telling, const struct gatewa
 	else if (tally->unusable || tally->programmed == 0)
 		tell_idle(telling, tally);
 	else if (!acknowledged)
-		tell(telling, "Programmed", COND_FALSE, "Pending",
-		     "the workers have not taken it over yet");
+		tell_unacknowledged(telling);
 	else
 		tell(telling, "Programmed", COND_TRUE, "Programmed", "the Gateway is served");
 }

@@ -11,7 +11,7 @@ static struct value_test *tests_new(struct matches *matches, size_t count)
 	struct value_test *tests = xcalloc(count + 1, sizeof(*tests));
 
 	matches->tests =
-		xrealloc(matches->tests, (matches->test_count + 1) * sizeof(matches->tests[0]));
+		xrealloc(matches->tests, (matches->test_count + 1) * sizeof(struct value_test *));
 	matches->tests[matches->test_count++] = tests;
 	return tests;
 }

@@ -73,18 +73,26 @@ static void port_failed(struct port *port, int64_t now)
 /* Once a pass for each port. What is bound is asked for again, so that the plane keeps it. */
 static void port_bind(struct ports *ports, struct port *port, int64_t now)
 {
+	bool before = port->binding != NULL;
+	char text[SOCK_ADDR_TEXT];
+
 	if (port->used)
 		return;
 	port->used = true;
 	if (port->binding == NULL && now < port->retry_at)
 		return;
 	port->binding = plane_bind(ports->plane, &port->addr, &port->err);
+	if (!before || port->binding == NULL)
+		ports->tried = true;
 	if (port->binding == NULL) {
 		port_failed(port, now);
 		return;
 	}
 	port->failures = 0;
 	port->retry_at = 0;
+	sock_addr_text(&port->addr, text);
+	if (!before)
+		log_info("gateway", "listening on %s", text);
 }
 
 static void add_message(struct gw_listener *listener, const char *message)
@@ -147,7 +155,7 @@ static void port_add(struct port *port, struct snap_listener *served)
 	if (port->count == port->size) {
 		port->size = port->size == 0 ? 4 : port->size * 2;
 		port->listeners =
-			xrealloc(port->listeners, port->size * sizeof(port->listeners[0]));
+			xrealloc(port->listeners, port->size * sizeof(struct snap_listener *));
 	}
 	port->listeners[port->count++] = served;
 }

@@ -23,6 +23,7 @@ struct port { /* one (address, port) */
 struct ports {
 	struct map by_addr; /* text of the address -> struct port */
 	struct plane *plane;
+	bool tried; /* something was bound, or failed to be; the caller takes it back */
 };
 
 /* A pass: begin; for each listener ports_bind, then ports_serve; end. */

@@ -20,6 +20,7 @@ void resolved_deinit(struct resolved *resolved)
 	resolved_init(resolved);
 }
 
+static char *text_of(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
 static char *text_of(const char *fmt, va_list args)
 {
 	char text[ERR_MSG_MAX + 256];
@@ -295,7 +296,7 @@ static void add_backend_endpoint(const struct resolve_how *how, struct resolved 
 {
 	struct sock_addr addr;
 
-	if (json_sv_at(endpoint, "fqdn.hostname").len > 0)
+	if (how->names != NULL && json_sv_at(endpoint, "fqdn.hostname").len > 0)
 		add_name(how, out, how->names[(*name)++], json_int_at(endpoint, "fqdn.port", 0));
 	else if (endpoint_addr(endpoint, &addr))
 		add_endpoint(how, out, &addr);
@@ -348,14 +349,14 @@ int backend_check(const json_t *backend, const struct address_rules *rules, stru
 	struct resolved resolved;
 	int result = 0;
 	json_t *endpoint;
-	size_t i;
+	size_t i, name = 0;
 
 	resolved_init(&resolved);
 	set_backend_protocols(backend, &resolved);
 	json_array_foreach(json_at(backend, "spec.endpoints"), i, endpoint)
 	{
 		if (json_sv_at(endpoint, "fqdn.hostname").len == 0)
-			add_backend_endpoint(&how, &resolved, endpoint, NULL);
+			add_backend_endpoint(&how, &resolved, endpoint, &name);
 	}
 	if (resolved.target.reason != NULL)
 		result = err_set(err, ERR_DENIED, "%s", resolved.target.message);

@@ -219,7 +219,7 @@ static bool matches_compile(const struct making *making, const json_t *json, str
 
 	if (text == NULL || strstr(text, "RegularExpression") == NULL)
 		return true;
-	rules = xcalloc(making->out->rule_count, sizeof(*rules));
+	rules = xcalloc(making->out->rule_count, sizeof(struct rule *));
 	rules[making->rule] = rule;
 	matches_add(&matches, making->route, rules);
 	vhost = vhost_new(matches.specs, matches.count, err);
@@ -272,7 +272,7 @@ void route_compile(struct compiled *out, const struct object *route, const struc
 	buf_init(&out->refs_message, MESSAGE_MAX);
 	buf_init(&out->refused_message, MESSAGE_MAX);
 	arena_init(&making.arena, ARENA_MAX);
-	out->rules = xcalloc(out->rule_count + 1, sizeof(out->rules[0]));
+	out->rules = xcalloc(out->rule_count + 1, sizeof(struct rule *));
 	for (making.rule = 0; making.rule < out->rule_count; making.rule++) {
 		out->rules[making.rule] = rule_make(&making, json_array_get(rules, making.rule));
 		arena_reset(&making.arena);

@@ -68,7 +68,7 @@ void served_add(struct served *served, struct attachment *attachment, const stru
 		return; /* by another parentRef or hostname */
 	if (host->count == host->size) {
 		host->size = host->size == 0 ? 1 : host->size * 2;
-		host->routes = xrealloc(host->routes, host->size * sizeof(host->routes[0]));
+		host->routes = xrealloc(host->routes, host->size * sizeof(struct route *));
 	}
 	host->routes[host->count++] = route;
 }

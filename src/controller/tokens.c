@@ -139,12 +139,13 @@ void tokens_pass(struct tokens *tokens, const struct store *store)
 
 bool tokens_probe_add(struct tokens *tokens, const struct challenge *probe, size_t max)
 {
+	AUTO(auto_free) char *id = token_id(probe);
 	size_t probes = 0;
 	void *value;
 
 	for (size_t it = 0; map_next(&tokens->by_id, &it, NULL, &value);)
 		probes += ((const struct token *)value)->pass == 0;
-	if (probes >= max)
+	if (probes >= max && map_get(&tokens->by_id, sv_from(id)) == NULL)
 		return false;
 	(void)token_put(tokens, probe);
 	return true;

@@ -6,6 +6,7 @@
 #include "pki/x509.h"
 
 #include <arpa/inet.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -378,21 +379,32 @@ void lab_expect_words(struct lab *lab, const char *key, const char *path, const 
 
 /* ---- requests ---- */
 
-char *lab_get(const struct lab *lab, const char *host, const char *path)
+/* -1: nobody listens. */
+static int client_connect(const struct lab *lab)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 				   .sin_port = htons(lab->port),
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct timeval limit = {.tv_sec = 5};
-	AUTO(auto_close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+char *lab_get(const struct lab *lab, const char *host, const char *path)
+{
+	AUTO(auto_close) int fd = client_connect(lab);
 	AUTO(auto_free)
 	char *request =
 		xasprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, host);
 	struct buf out;
 	ssize_t count;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (fd < 0)
 		return NULL;
 	assert_int_equal(write(fd, request, strlen(request)), (ssize_t)strlen(request));
 	buf_init(&out, 1 << 20);
@@ -415,6 +427,38 @@ void lab_expect_get(const struct lab *lab, const char *host, const char *path, i
 }
 
 /* ---- certificates ---- */
+
+static char *serial_of(SSL *ssl)
+{
+	X509 *cert = SSL_get1_peer_certificate(ssl);
+	struct cert_info info;
+	struct err err = {0};
+	char *serial;
+
+	if (cert_info_read(cert, &info, &err) < 0)
+		fail_msg("%s", err.msg);
+	serial = xstrdup(info.serial);
+	cert_info_deinit(&info);
+	X509_free(cert);
+	return serial;
+}
+
+char *lab_handshake(const struct lab *lab, const char *name)
+{
+	AUTO(auto_close) int fd = client_connect(lab);
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	char *serial = NULL;
+
+	assert_true(fd >= 0);
+	SSL_set_fd(ssl, fd);
+	SSL_set_tlsext_host_name(ssl, name);
+	if (SSL_connect(ssl) == 1)
+		serial = serial_of(ssl);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return serial;
+}
 
 static char *base64_of(struct str_view bytes)
 {

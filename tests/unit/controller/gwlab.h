@@ -56,6 +56,8 @@ char *lab_get(const struct lab *lab, const char *host, const char *path);
 /* It starts with "HTTP/1.1 STATUS" and holds the words. */
 void lab_expect_get(const struct lab *lab, const char *host, const char *path, int status,
 		    const char *words);
+/* Serial of the certificate that a handshake for the name is shown, heap; NULL: it was refused. */
+char *lab_handshake(const struct lab *lab, const char *name);
 /* A Secret of type kubernetes.io/tls for the name, as YAML; heap. */
 char *lab_secret(const char *ns, const char *name, const char *host);
 

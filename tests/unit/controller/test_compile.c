@@ -551,6 +551,28 @@ static void pending_certificates_are_explained(void **state)
 	lab_expect(lab, GW_KEY("gw"), FIRST, "ResolvedRefs", "False/InvalidCertificateRef");
 }
 
+static void certificates_are_replaced(void **state)
+{
+	struct lab *lab = *state;
+	AUTO(auto_free) char *first = lab_secret("default", "cert", "shop.example.com");
+	AUTO(auto_free) char *second = lab_secret("default", "cert", "shop.example.com");
+	AUTO(auto_free) char *one = NULL;
+	AUTO(auto_free) char *other = NULL;
+
+	lab_apply(lab, HTTPS_ONLY);
+	assert_null(lab_handshake(lab, "shop.example.com"));
+	lab_apply(lab, first);
+	one = lab_handshake(lab, "shop.example.com");
+	assert_non_null(one);
+	assert_null(lab_handshake(lab, "other.example.com"));
+	lab_apply(lab, second);
+	other = lab_handshake(lab, "shop.example.com");
+	assert_non_null(other);
+	assert_string_not_equal(one, other);
+	lab_delete(lab, "core/secrets/default/cert");
+	assert_null(lab_handshake(lab, "shop.example.com"));
+}
+
 static void client_certificates_are_not_passed_over(void **state)
 {
 	struct lab *lab = *state;
@@ -714,6 +736,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ports_in_use_are_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(pending_certificates_are_explained, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(certificates_are_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(client_certificates_are_not_passed_over, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(tokens_are_answered, setup, teardown),
