@@ -71,10 +71,10 @@ static int damaged(const char *path, const char *how, struct err *err)
 {
 	return err_set(err, ERR_INVALID,
 		       "database %s is damaged (%s) and was left as it is; put a backup in its "
-		       "place, or save what can be read with: sqlite3 %s .recover | sqlite3 "
-		       "new.db, or move %s, its -wal and its -shm away to start empty "
-		       "(certificates are then ordered anew)",
-		       path, how, path, path);
+		       "place, or save what can be read (man sallyport-troubleshooting says how), "
+		       "or move it, its -wal and its -shm away to start empty (certificates are "
+		       "then ordered anew)",
+		       path, how);
 }
 
 /* An error met while reading: damage is told from refusal. */

@@ -146,7 +146,7 @@ static void test_bad_files_stay_untouched(void **state)
 		enum err_code code;
 		const char *says;
 	} cases[] = {
-		{cut_off, ERR_INVALID, ".recover"},
+		{cut_off, ERR_INVALID, "sallyport-troubleshooting"},
 		{overwrite_head, ERR_INVALID, "not a database"},
 		{overwrite_page, ERR_INVALID, "is damaged"},
 		{small_text, ERR_INVALID, "not a database"},
