@@ -364,7 +364,8 @@ void compile_reconcile(struct controllers *ctl, struct str_view key)
 	routes_status_lost(&compile->routes, key);
 	if (sv_starts(key, SV("gateway.envoyproxy.io/backends/")))
 		compile_check_backend(compile, key);
-	queue_succeeded(ctl->queue, CTL_COMPILE, key);
+	if (store_healthy(ctl->config.store, NULL)) /* else the next try waits longer */
+		queue_succeeded(ctl->queue, CTL_COMPILE, key);
 	compile_soon(ctl);
 }
 
@@ -404,11 +405,11 @@ static bool listener_covers(const struct gw_listener *listener, const struct soc
 	if (addr == NULL)
 		return true;
 	if (gateway->wildcard)
-		return gateway->address_bound[addr->u.any.sa_family == AF_INET6];
+		return (listener->bound_on >> (addr->u.any.sa_family == AF_INET6) & 1) != 0;
 	sock_addr_ip_text(addr, one);
 	for (size_t i = 0; i < gateway->address_count; i++) {
 		sock_addr_ip_text(&gateway->addresses[i], other);
-		if (gateway->address_bound[i] && strcmp(one, other) == 0)
+		if ((listener->bound_on >> i & 1) != 0 && strcmp(one, other) == 0)
 			return true;
 	}
 	return false;

@@ -55,6 +55,7 @@ void listener_reset_sockets(struct gw_listener *listener)
 	free(listener->bind_message);
 	listener->bind_message = NULL;
 	listener->bound = listener->unbound = 0;
+	listener->bound_on = 0;
 	listener->unusable = false;
 }
 

@@ -41,6 +41,7 @@ struct gw_listener {
 	char *cert_message;
 	bool cert_pending;     /* an issuer will bring the missing ones */
 	size_t bound, unbound; /* sockets */
+	uint32_t bound_on;     /* bit: index of the address (wildcard: 0 IPv4, 1 IPv6) */
 	bool unusable;         /* an address is not one of this host */
 	char *bind_message;
 	struct served *served; /* served.h */

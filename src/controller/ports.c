@@ -108,6 +108,7 @@ static void take_outcome(struct gw_listener *listener, const struct port *port, 
 {
 	if (port->binding != NULL) {
 		listener->bound++;
+		listener->bound_on |= UINT32_C(1) << index;
 		listener->gateway->address_bound[index] = true;
 		return;
 	}

@@ -676,6 +676,26 @@ static void challenges_end(void **state)
 
 /* ---- addresses ---- */
 
+static void http_is_bound_where_it_is(void **state)
+{
+	struct lab *lab = *state;
+	struct sock_addr here, there, six;
+
+	assert_true(sock_addr_ip(&here, SV("127.0.0.1"), 80));
+	assert_true(sock_addr_ip(&there, SV("127.0.0.2"), 80));
+	assert_true(sock_addr_ip(&six, SV("::1"), 80));
+	assert_false(compile_http_bound(lab->ctl, &here));
+	lab_apply(lab, GATEWAY);
+	assert_true(compile_http_bound(lab->ctl, &here));
+	assert_false(compile_http_bound(lab->ctl, &there));
+	assert_false(compile_http_bound(lab->ctl, &six));
+	lab_apply(lab, "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n"
+		       "metadata: {name: gw}\nspec:\n  gatewayClassName: sallyport\n"
+		       "  listeners: [{name: a, port: %P%, protocol: HTTP}]\n");
+	assert_true(compile_http_bound(lab->ctl, &here));
+	assert_true(compile_http_bound(lab->ctl, &there));
+}
+
 static void wildcard_and_address_go_together(void **state)
 {
 	struct lab *lab = *state;
@@ -742,6 +762,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tokens_are_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(probes_are_answered, setup, teardown),
 		cmocka_unit_test(challenges_end),
+		cmocka_unit_test_setup_teardown(http_is_bound_where_it_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(wildcard_and_address_go_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(namespaces_are_selected, setup, teardown),
 	};
