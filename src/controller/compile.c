@@ -448,11 +448,9 @@ void compile_metrics(struct controllers *ctl, struct buf *out)
 		const char *name, *type, *help;
 		double value;
 	} rows[] = {
-		{"sallyport_snapshot_generation", "gauge", "Newest configuration published.",
+		{"sallyport_snapshot_published", "gauge",
+		 "Generation of the newest configuration; workers run it soon.",
 		 (double)compile->published},
-		{"sallyport_snapshot_acknowledged", "gauge",
-		 "Newest configuration that all workers run.",
-		 (double)plane_acknowledged(ctl->config.plane)},
 		{"sallyport_gateways", "gauge", "Gateways of classes served here.",
 		 (double)compile->gateways.count},
 		{"sallyport_httproutes", "gauge", "HTTPRoutes known.",
