@@ -57,7 +57,7 @@ static const struct limit_row {
 	}
 	COUNT("connections", connections, 1, 10000000),
 	COUNT("requestLine", request_line, 256, 32767),
-	COUNT("head", head, 1024, 32767),
+	COUNT("head", head, 1024, 32768),
 	COUNT("fields", fields, 8, 1000),
 	COUNT("h2Streams", h2_streams, 1, 10000),
 	COUNT("buffer", buffer, 16384, 16777216),
@@ -279,7 +279,9 @@ static int bad_value(const struct options *options, enum setting setting, const 
 static int interpret_numbers(struct options *options, struct err *err)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t number = processors > 0 && processors <= WORKERS_MAX ? (uint64_t)processors : 1;
+	uint64_t number = processors < 1             ? 1
+			  : processors > WORKERS_MAX ? WORKERS_MAX
+						     : (uint64_t)processors;
 
 	if (options->values[SET_WORKERS] != NULL &&
 	    (!sv_to_u64(sv_from(options->values[SET_WORKERS]), &number) || number < 1 ||
