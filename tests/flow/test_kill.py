@@ -1,0 +1,124 @@
+"""kill -9 at random moments of an issuance: nothing is lost, nothing is done twice."""
+import os
+import random
+import sqlite3
+import time
+
+import pytest
+
+from proc import wait_for
+
+ROUNDS = int(os.environ.get("FLOW_KILLS", "30"))
+
+
+def stored_order_urls(state):
+    """The order URLs that the database of a dead daemon knows."""
+    path = os.path.join(state, "sallyport.db")
+    if not os.path.exists(path):
+        return []
+    # A copy: opening a WAL database may change it.
+    copy = path + ".look"
+    for end in ("", "-wal"):
+        if os.path.exists(path + end):
+            with open(path + end, "rb") as source, open(copy + end, "wb") as target:
+                target.write(source.read())
+    try:
+        db = sqlite3.connect(copy)
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        urls = set()
+        for table in tables:
+            for row in db.execute("SELECT * FROM \"%s\"" % table):
+                for cell in row:
+                    text = cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
+                    urls.update(part.split('"')[0].split("\\")[0]
+                                for part in text.split("https://localhost")[1:] if "/my-order/" in part)
+        db.close()
+        return sorted(urls)
+    finally:
+        for end in ("", "-wal", "-shm"):
+            if os.path.exists(copy + end):
+                os.unlink(copy + end)
+
+
+def issue(daemon, site):
+    """Everything applied, nothing waited for."""
+    daemon.apply(*site.objects())
+
+
+def measure(daemons, ca, origin, make_site):
+    """How long an issuance takes here, undisturbed."""
+    daemon = daemons().start()
+    site = make_site(daemon, ca, origin)
+    start = time.monotonic()
+    issue(daemon, site)
+    daemon.wait_ready_certificate()
+    took = time.monotonic() - start
+    daemon.remove()
+    return took
+
+
+# What the authority writes when it has taken a request, from the first to the last of an issuance.
+STEPS = ("POST /sign-me-up", "POST /order-plz", "POST /authZ/", "POST /chalZ/", "Attempting to validate",
+         "POST /finalize-order/", "Issued certificate", "POST /certZ/")
+
+
+def kill_after(daemon, site, seconds):
+    """At some moment. The delay is the experiment, not a way to wait for something."""
+    start = time.monotonic()
+    issue(daemon, site)
+    time.sleep(max(0.0, seconds - (time.monotonic() - start)))
+    daemon.kill()
+
+
+def kill_at_step(daemon, site, step, seconds):
+    """That long after the authority took a request, which may be before its answer is read."""
+    log = open(site.ca.process.log, errors="replace")
+    log.seek(0, os.SEEK_END)
+    issue(daemon, site)
+    end = time.monotonic() + 20
+    while step not in log.readline():
+        assert time.monotonic() < end, "the authority never wrote " + step
+    time.sleep(seconds)
+    daemon.kill()
+    log.close()
+
+
+@pytest.mark.heavy
+def test_kill_at_random_moments(daemons, ca, origin, make_site, figures):
+    seed = int(os.environ.get("FLOW_SEED", random.SystemRandom().randrange(1 << 32)))
+    dice = random.Random(seed)
+    length = measure(daemons, ca, origin, make_site)
+    figures("kill test", "seed %d (FLOW_SEED), %d kills over %.2f s" % (seed, ROUNDS, length))
+    lost_answers = 0
+    for round_ in range(ROUNDS):
+        orders, accounts, issued = ca.orders(), ca.accounts(), len(ca.issued())
+        gave_up = ca.gave_up()
+        daemon = daemons()
+        site = make_site(daemon, ca, origin)
+        daemon.start()
+        if round_ % 2:
+            step, after = dice.choice(STEPS), dice.choice((0, 0, dice.uniform(0, 0.02)))
+            kill_at_step(daemon, site, step, after)
+        else:
+            step, after = "apply", dice.uniform(0, length * 1.1)
+            kill_after(daemon, site, after)
+        told = "round %d, killed %.4f s after %s (seed %d)" % (round_, after, step, seed)
+        # The answer to newOrder was lost when the authority has an order that the store has not.
+        lost = ca.orders() - orders > 0 and not stored_order_urls(daemon.state)
+        lost_answers += lost
+        daemon.start()
+        daemon.wait_ready_certificate(timeout=30)
+        serial = wait_for(site.serial, "HTTPS after " + told)
+        secret = daemon.get("secrets", "edge-tls")
+        assert ca.accounts() - accounts == 1, told
+        # It may also have looked for the token while nobody was there to answer, and given up.
+        allowed = 2 if lost or ca.gave_up() > gave_up else 1
+        assert ca.orders() - orders <= allowed, "%s: %d orders" % (told, ca.orders() - orders)
+        assert len(ca.issued()) - issued == 1, told
+        assert any(s.lstrip("0") in serial for s in ca.issued()[issued:]), told
+        daemon.restart()
+        assert site.serial() == serial, told
+        assert daemon.get("secrets", "edge-tls")["data"] == secret["data"], told
+        assert ca.orders() - orders <= allowed, told
+        daemon.remove()
+    figures("answers to newOrder that were lost", lost_answers)
