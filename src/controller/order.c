@@ -66,8 +66,9 @@ static void use_changed(struct account_use *use, bool lost)
 	ctl_queue(run->ctl, CTL_ORDER, sv_from(run->key));
 }
 
-static struct order_run *run_get(struct controllers *ctl, struct str_view key)
+static struct order_run *run_get(struct controllers *ctl, const struct object *order)
 {
+	struct str_view key = sv_from(order->key);
 	struct order_run *run = map_get(runs_of(ctl), key);
 
 	if (run != NULL)
@@ -77,6 +78,7 @@ static struct order_run *run_get(struct controllers *ctl, struct str_view key)
 	run->key = sv_dup(key);
 	run->use.changed = use_changed;
 	run->asked_to_wait_ms = -1;
+	run->inherited = json_at(order->json, "status.url") != NULL;
 	(void)map_put(runs_of(ctl), key, run);
 	return run;
 }
@@ -251,7 +253,7 @@ static void order_reconcile(struct controllers *ctl, struct str_view key)
 		run_end(ctl, key);
 		order_drop_challenges(&look);
 	} else {
-		follow(run_get(ctl, key));
+		follow(run_get(ctl, order));
 	}
 }
 

@@ -63,6 +63,8 @@ void order_anew(struct order_look *look, const char *words)
 	order_drop_challenges(look);
 	order_progress(look->run);
 	look->run->fresh = true;
+	look->run->inherited = false;
+	look->run->asked = 0;
 	order_learned(look->run, json_pack("{s:o, s:I}", "intent", json_time(ctl_now()),
 					   "ordersLost", (json_int_t)(lost + 1)));
 	ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "OrderedAnew", "%s", words);
@@ -108,6 +110,14 @@ void order_fails(struct order_look *look, const char *state, const char *type, c
 	if (strcmp(state, "invalid") == 0)
 		deactivate_rest(look);
 	ctl_event(look->ctl, kind_of_order(), look->object, "Warning", reason, "%s", words);
+}
+
+void order_rejected(struct order_look *look, const char *type, const char *words)
+{
+	if (look->run->inherited && json_int_at(look->status, "ordersLost", 0) < ANEW_MAX)
+		order_anew(look, words);
+	else
+		order_fails(look, "invalid", type, words);
 }
 
 /* ---- answers that are no good ---- */

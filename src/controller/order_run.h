@@ -41,8 +41,9 @@ struct order_run { /* what only memory knows; of every Order that has not ended 
 	char *asked_challenge; /* key of the Challenge in the call */
 	bool told;             /* the present wait was asked for by the CA (Retry-After) */
 	bool fetched;          /* the CA has fetched a token before the answer to our POST came */
-	bool fresh;   /* the intent was stored by this process: no order of it can be there yet */
-	bool checked; /* the self-check has let it pass */
+	bool fresh;     /* the intent was stored by this process: no order of it can be there yet */
+	bool checked;   /* the self-check has let it pass */
+	bool inherited; /* the order was placed by a process that has ended */
 };
 
 struct order_look { /* one reconcile, or one answer */
@@ -77,6 +78,9 @@ void order_take_step(struct order_look *look);
 bool order_answer_failed(struct order_look *look, const struct acme_result *result);
 /* The attempt has failed. type: why, as ACME says it ("rejectedIdentifier"), or our own word. */
 void order_fails(struct order_look *look, const char *state, const char *type, const char *words);
+/* The CA has declared the order invalid. When the CA may have looked while nobody was there to
+ * answer (the process before this one placed the order), it is placed anew, once. */
+void order_rejected(struct order_look *look, const char *type, const char *words);
 /* The order is lost at the CA: anew, once. */
 void order_anew(struct order_look *look, const char *words);
 /* The same step again after a back-off that is kept over restarts. */

@@ -67,7 +67,7 @@ static void order_is_invalid(struct order_look *look, const struct acme_order *o
 
 	if (order->error != NULL) {
 		acme_problem_parse(order->error, 0, &problem);
-		order_fails(look, "invalid", problem.type, problem.text);
+		order_rejected(look, problem.type, problem.text);
 	} else if (has_expired(look, order)) {
 		order_anew(look, "the order has expired at the CA");
 	} else {
@@ -285,7 +285,7 @@ static void authz_is_invalid(struct order_look *look, const struct acme_authz *a
 
 	snprintf(words, sizeof(words), "%.*s was not validated: %s",
 		 SV_ARG(sv_head(authz->identifier, 253)), why);
-	order_fails(look, "invalid", problem.type, words);
+	order_rejected(look, problem.type, words);
 }
 
 static bool same_address(struct str_view a, struct str_view b)
@@ -649,7 +649,7 @@ static void ask_why(struct order_look *look)
 			return;
 		}
 	}
-	order_fails(look, "invalid", "", "the CA has declared the order invalid without a reason");
+	order_rejected(look, "", "the CA has declared the order invalid without a reason");
 }
 
 /* ---- which step ---- */

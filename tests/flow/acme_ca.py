@@ -2,7 +2,9 @@
 import base64
 import json
 import re
+import socket
 import ssl
+import threading
 import urllib.request
 
 from proc import Process, can_connect, free_port, run, wait_for
@@ -147,3 +149,61 @@ class Pebble:
     def validations(self, name=""):
         return [url for url in re.findall(r"Attempting to validate w/ HTTP: (\S+)", self.log())
                 if name in url]
+
+
+class Relay:
+    """Bytes between a client and an authority, until an answer is to be lost.
+
+    Pebble writes what it has done into its log before it answers. lose(words) keeps back every
+    answer from the first one on for which the log has gained those words."""
+
+    def __init__(self, ca):
+        self.ca = ca
+        self.words, self.seen = None, 0
+        self.lost = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def directory(self):
+        return "https://localhost:%d/dir" % self.port
+
+    def lose(self, words):
+        self.lost.clear()
+        self.seen, self.words = self.ca.log().count(words), words
+
+    def lose_nothing(self):
+        self.words = None
+
+    def stop(self):
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.ca.port), 10)
+            except OSError:
+                return
+            server.settimeout(None)
+            for source, target, checked in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._copy, args=(source, target, checked), daemon=True).start()
+
+    def _copy(self, source, target, checked):
+        try:
+            while True:
+                data = source.recv(65536)
+                if checked and data and self.words and self.ca.log().count(self.words) > self.seen:
+                    self.lost.set()
+                    continue
+                if not data:
+                    break
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass

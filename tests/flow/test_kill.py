@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+import world
+from acme_ca import Relay
 from proc import wait_for
 
 ROUNDS = int(os.environ.get("FLOW_KILLS", "30"))
@@ -122,3 +124,29 @@ def test_kill_at_random_moments(daemons, ca, origin, make_site, figures):
         assert ca.orders() - orders <= allowed, told
         daemon.remove()
     figures("answers to newOrder that were lost", lost_answers)
+
+
+@pytest.mark.parametrize("step", ["accounts in memory", "orders in the db", "POST /authZ/", "POST /chalZ/",
+                                  "POST /finalize-order/", "Issued certificate", "POST /certZ/"])
+def test_kill_when_an_answer_is_lost(daemons, make_ca, origin, make_site, step):
+    """The authority has done it, the daemon was killed before it could know."""
+    ca = make_ca()
+    relay = Relay(ca)
+    daemon = daemons().start()
+    site = make_site(daemon, ca, origin)
+    objects = site.objects()
+    objects[0]["spec"]["acme"]["server"] = relay.directory
+    relay.lose(step)
+    daemon.apply(*objects)
+    assert relay.lost.wait(20), "no answer was lost"
+    daemon.kill()
+    relay.lose_nothing()
+    daemon.start()
+    daemon.wait_ready_certificate(timeout=30)
+    assert wait_for(site.serial, "HTTPS")
+    assert ca.accounts() == 1
+    assert len(ca.issued()) == 1
+    # Pebble lists an account's orders, so even the one whose URL was lost is found again; only
+    # what failed while nobody was there to answer is asked for once more.
+    assert ca.orders() == 1 + (ca.gave_up() > 0)
+    relay.stop()
