@@ -57,6 +57,17 @@ static void refuse_existing(struct request *request, const char *name)
 	buf_deinit(&subject);
 }
 
+/* The store has its reasons; which of many documents it was about, only we can say. */
+static void refuse_stored(struct request *request, const char *name, const struct err *err)
+{
+	struct buf subject;
+
+	buf_init(&subject, ERR_MSG_MAX);
+	status_subject(request->route.kind, name, &subject);
+	request_refuse(request, reason_of(err->code), "%s: %s", buf_cstr(&subject), err->msg);
+	buf_deinit(&subject);
+}
+
 /* ---- what is to be admitted ---- */
 
 /* The key by which lists of strategic patches merge: those of the core, apps and discovery kinds.
@@ -263,7 +274,7 @@ static void on_stored(void *arg, const struct object *object, const struct err *
 	else if (err->code == ERR_CONFLICT)
 		refuse_conflict(request, change->name);
 	else
-		request_fail(request, err, NULL);
+		refuse_stored(request, change->name, err);
 	write_end(&change->write);
 }
 

@@ -188,7 +188,8 @@ def test_full_disk_while_it_runs(daemons, origin, http_port):
     big = dict(GOOD, data=data, metadata={"name": "big"})
     error = wait_for(lambda: (lambda d: d.returncode and d)(daemon.cli(
         "apply", "-f", "-", data=world.documents(big), check=False)), "a write to fail").stderr
-    assert daemon.state in error and "free some" in error, error
+    assert "configmaps \"big\": not stored" in error and daemon.state in error, error
+    assert "free some" in error, error
     # Serving and reading go on; readiness tells.
     assert web.get(daemon.address, http_port, "a.test").status == 200
     assert daemon.get("configmaps", "good")["data"] == GOOD["data"]
