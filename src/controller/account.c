@@ -207,7 +207,7 @@ void account_drop_client(struct account *account)
 
 	account->usable = account->gone = account->suspected = false;
 	account->call = NULL; /* ends with the client */
-	account->registered_at = 0;
+	account->regained_at = 0;
 	acme_client_free(TAKE(account->client));
 	EVP_PKEY_free(TAKE(account->pkey));
 	free(TAKE(account->print));

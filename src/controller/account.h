@@ -25,10 +25,10 @@ struct account { /* of one issuer, by its store key */
 	struct acme_call *call; /* of issuer_acme.c */
 	json_t *result;         /* status to be stored before anything else happens */
 	struct list uses;
-	bool usable;           /* the issuer is Ready: uses may have the client */
-	bool gone;             /* the CA does not know it any more */
-	bool suspected;        /* the CA refused it something: ask how it stands */
-	int64_t registered_at; /* monotonic; 0: not in this run */
+	bool usable;         /* the issuer is Ready: uses may have the client */
+	bool gone;           /* the CA does not know it any more */
+	bool suspected;      /* the CA refused it something: ask how it stands */
+	int64_t regained_at; /* registered again after that; monotonic, 0: never */
 };
 
 /* Embedded in whoever uses an account; zeroed before the first call. */

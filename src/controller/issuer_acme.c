@@ -213,8 +213,9 @@ static void account_stands(const struct look *look)
 			      "lastPrivateKeyHash", account->thumbprint, "server",
 			      json_str_at(look->spec, "server")));
 	set_ready(status, look->issuer->object);
+	if (account->gone)
+		account->regained_at = loop_now(look->ctl->config.loop);
 	account->gone = false;
-	account->registered_at = loop_now(look->ctl->config.loop);
 	keep_result(account, status);
 	ctl_event(look->ctl, look->issuer->kind, look->issuer->object, "Normal",
 		  "ACMEAccountRegistered", "account %s at %s", acme_client_kid(account->client),
@@ -362,9 +363,8 @@ static bool may_try(const struct look *look)
 	AUTO(auto_free) char *inputs = inputs_of(look);
 	int64_t now = ctl_now(), next = 0, gap;
 
-	gap = look->account->registered_at + REGISTER_GAP_S * 1000 -
-	      loop_now(look->ctl->config.loop);
-	if (look->account->gone && look->account->registered_at != 0 && gap > 0) {
+	gap = look->account->regained_at + REGISTER_GAP_S * 1000 - loop_now(look->ctl->config.loop);
+	if (look->account->gone && look->account->regained_at != 0 && gap > 0) {
 		ctl_queue_in(look->ctl, CTL_ISSUER, sv_from(look->account->key), gap);
 		return false;
 	}

@@ -50,8 +50,6 @@ void request_failed(struct request *request, const char *type, const char *fmt, 
 	json_object_del(request->status, "failureReason");
 	if (type[0] != '\0')
 		json_object_set_new(request->status, "failureReason", json_string(type));
-	ctl_event(request->ctl, kind_of_request(), request->object, "Warning", "RequestFailed",
-		  "%s", words);
 }
 
 void request_issued(struct request *request, struct str_view chain, struct str_view ca)
