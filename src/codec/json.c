@@ -93,6 +93,17 @@ json_t *json_parse(struct str_view text, struct err *err)
 	return load(text, 0, NULL, err);
 }
 
+json_t *json_parse_answer(struct str_view text, struct err *err)
+{
+	struct cost cost = {0};
+
+	for (size_t i = 0; i < text.len; i++)
+		cost_add(&cost, text.data[i]);
+	if (limits_check(cost.deepest, 0, err) != 0)
+		return NULL;
+	return load(text, 0, NULL, err);
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';

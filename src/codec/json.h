@@ -22,6 +22,8 @@ void auto_json(json_t **value); /* AUTO(auto_json) json_t *v: json_decref */
 /* New reference, or NULL. Duplicate members, NUL in strings, depth and size over the limits are
  * errors. */
 json_t *json_parse(struct str_view text, struct err *err);
+/* As json_parse, with a limit on depth only: for what our own daemon answers, lists above all. */
+json_t *json_parse_answer(struct str_view text, struct err *err);
 /* A new JSON array of the values that stand one after another in text, white space between them. */
 json_t *json_parse_stream(struct str_view text, struct err *err);
 /* Is a value that was put together (patched, merged) within what json_parse would read back? -1

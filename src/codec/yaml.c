@@ -494,6 +494,8 @@ json_t *yaml_parse(struct str_view text, struct err *err)
 			YAML_TEXT_MAX);
 		return NULL;
 	}
+	if (text.data == NULL) /* libyaml asserts that there is a place where nothing stands */
+		reader.text = text = SV("");
 	documents = read_as_json(text);
 	if (documents != NULL)
 		return documents;

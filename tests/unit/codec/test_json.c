@@ -88,6 +88,32 @@ static void test_parse_limits(void **state)
 	assert_non_null(strstr(err.msg, "values"));
 }
 
+/* An answer may be large, but not deep, and is JSON as any other. */
+static void test_parse_answer(void **state)
+{
+	static const char *const refused[] = {"", "{", "{} x", "{\"a\":1,\"a\":2}", "nul"};
+	size_t len = 2 * (size_t)JSON_VALUES_MAX + 1;
+	AUTO(auto_free) char *many = malloc(len);
+	AUTO(auto_json) json_t *value = NULL;
+	char deep[2 * (JSON_DEPTH_MAX + 1) + 1] = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_non_null(many);
+	many[0] = '[';
+	for (size_t i = 1; i + 1 < len; i++)
+		many[i] = i % 2 == 1 ? '1' : ',';
+	many[len - 2] = '1';
+	many[len - 1] = ']';
+	value = json_parse_answer(sv_new(many, len), &err);
+	assert_int_equal(json_array_size(value), JSON_VALUES_MAX);
+	memset(deep, '[', JSON_DEPTH_MAX + 1);
+	memset(deep + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
+	assert_null(json_parse_answer(sv_from(deep), &err));
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		assert_null(json_parse_answer(sv_from(refused[i]), &err));
+}
+
 static void test_brackets_in_strings_are_no_depth(void **state)
 {
 	AUTO(auto_free) char *brackets = nested(100, '[', '{');
@@ -281,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_limits),
+		cmocka_unit_test(test_parse_answer),
 		cmocka_unit_test(test_brackets_in_strings_are_no_depth),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_text),

@@ -133,6 +133,17 @@ static void test_documents(void **state)
 	}
 }
 
+static void test_nothing(void **state)
+{
+	struct err err = {.code = ERR_NONE};
+	AUTO(auto_json) json_t *none = yaml_parse(SV_NONE, &err);
+	AUTO(auto_json) json_t *empty = yaml_parse(SV(""), &err);
+
+	(void)state;
+	assert_true(json_is_array(none) && json_array_size(none) == 0);
+	assert_true(json_is_array(empty) && json_array_size(empty) == 0);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -278,9 +289,13 @@ static void test_long_text_is_one_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain_scalars), cmocka_unit_test(test_documents),
-		cmocka_unit_test(test_refused),       cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_text),          cmocka_unit_test(test_long_text_is_one_line),
+		cmocka_unit_test(test_plain_scalars),
+		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_long_text_is_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
