@@ -37,7 +37,7 @@ static json_t *send(struct cli *cli, const struct write_how *how, const struct r
 
 	write_params(how, &path);
 	path_add(&path, "force", "true");
-	return cli_send(cli, "PATCH", path, APPLY_TYPE, ref->doc, fault);
+	return cli_send(cli, &(struct cli_body){"PATCH", path, APPLY_TYPE, ref->doc}, fault);
 }
 
 static int apply_one(struct cli *cli, struct write_how *how, struct ref *ref)

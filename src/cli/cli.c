@@ -10,7 +10,8 @@
 
 /* ---- speaking ---- */
 
-static void tell(struct cli *cli, const char *fmt, va_list args)
+static __attribute__((format(printf, 2, 0))) void tell(struct cli *cli, const char *fmt,
+						       va_list args)
 {
 	AUTO(auto_free) char *text = NULL;
 
@@ -90,7 +91,7 @@ json_t *cli_ask(struct cli *cli, const struct client_request *request, struct fa
 	json_t *value = NULL;
 
 	if (call(cli, request, &answer, fault) == 0)
-		value = json_parse(buf_view(&answer.body), &fault->err);
+		value = json_parse_answer(buf_view(&answer.body), &fault->err);
 	buf_deinit(&answer.body);
 	return value;
 }
@@ -112,12 +113,13 @@ json_t *cli_get(struct cli *cli, const char *path, struct fault *fault)
 	return cli_ask(cli, &(struct client_request){.method = "GET", .path = path}, fault);
 }
 
-json_t *cli_send(struct cli *cli, const char *method, const char *path, const char *type,
-		 const json_t *body, struct fault *fault)
+json_t *cli_send(struct cli *cli, const struct cli_body *what, struct fault *fault)
 {
-	AUTO(auto_free) char *text = json_text(body);
-	struct client_request request = {
-		.method = method, .path = path, .type = type, .body = sv_from(text)};
+	AUTO(auto_free) char *text = json_text(what->body);
+	struct client_request request = {.method = what->method,
+					 .path = what->path,
+					 .type = what->type,
+					 .body = sv_from(text)};
 
 	return cli_ask(cli, &request, fault);
 }

@@ -39,9 +39,13 @@ json_t *cli_ask(struct cli *cli, const struct client_request *request, struct fa
 int cli_ask_text(struct cli *cli, const struct client_request *request, struct buf *text,
 		 struct fault *fault);
 json_t *cli_get(struct cli *cli, const char *path, struct fault *fault);
-/* As cli_ask with a body of JSON. type NULL: application/json. */
-json_t *cli_send(struct cli *cli, const char *method, const char *path, const char *type,
-		 const json_t *body, struct fault *fault);
+/* A request with a body of JSON. */
+struct cli_body {
+	const char *method, *path;
+	const char *type; /* NULL: application/json */
+	const json_t *body;
+};
+json_t *cli_send(struct cli *cli, const struct cli_body *what, struct fault *fault);
 
 /* ---- kinds (asked for at first use) ---- */
 

@@ -12,9 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CALL_TIMEOUT_MS                                                          \
-	60000L /* writes are answered within 200 ms: this is a daemon that hangs \
-		*/
+/* Writes are answered within 200 ms: after so long the daemon hangs. */
+#define CALL_TIMEOUT_MS    60000L
 #define CONNECT_TIMEOUT_MS 5000L
 #define WATCH_POLL_MS      1000
 #define FAILURE_TEXT_MAX   (64u << 10) /* of a watch that is refused */

@@ -21,7 +21,7 @@ int delete_object(struct cli *cli, const struct ref *ref, bool dry, struct fault
 
 	if (dry)
 		json_object_set_new(options, "dryRun", json_pack("[s]", "All"));
-	answer = cli_send(cli, "DELETE", path, NULL, options, fault);
+	answer = cli_send(cli, &(struct cli_body){"DELETE", path, NULL, options}, fault);
 	return answer == NULL ? -1 : 0;
 }
 

@@ -19,6 +19,13 @@ static bool is_upper(char c)
 	return c >= 'A' && c <= 'Z';
 }
 
+static char upper(char c)
+{
+	if (c >= 'a' && c <= 'z')
+		return (char)(c - 'a' + 'A');
+	return c;
+}
+
 static void add_word(struct str_view word, struct buf *out)
 {
 	static const struct str_view acronyms[] = {
@@ -33,9 +40,9 @@ static void add_word(struct str_view word, struct buf *out)
 		acronym |= sv_eq_nocase(word, acronyms[i]);
 	for (size_t i = 0; i < word.len; i++) {
 		char c = word.data[i];
-		bool raise = (acronym || i == 0) && c >= 'a' && c <= 'z';
+		bool raise = acronym || i == 0;
 
-		buf_addc(out, raise ? (char)(c - 'a' + 'A') : c);
+		buf_addc(out, raise ? upper(c) : c);
 	}
 }
 
@@ -383,8 +390,7 @@ void describe_configmap(const json_t *configmap, struct buf *out)
 				 : "");
 	members_deinit(&members);
 	members_init(&members, json_member(configmap, "binaryData"));
-	if (members.count > 0)
-		buf_addf(out, "\nBinaryData\n====\n");
+	buf_addf(out, members.count > 0 ? "\nBinaryData\n====\n" : "\n");
 	for (size_t i = 0; i < members.count; i++)
 		buf_addf(out, "%s: %zu bytes\n", members.list[i].key,
 			 decoded_size(members.list[i].value));

@@ -82,6 +82,13 @@ static struct str_view take_name(struct str_view *path, struct buf *name)
 	return buf_view(name);
 }
 
+static char unescaped(char c)
+{
+	if (c == 'n')
+		return '\n';
+	return c == 't' ? '\t' : c;
+}
+
 /* 'text' or "text" with \n, \t and \CHAR in it; false: no end. */
 static bool take_quoted(struct str_view *path, struct buf *text)
 {
@@ -96,8 +103,7 @@ static bool take_quoted(struct str_view *path, struct buf *text)
 		}
 		if (c == '\\' && path->len > 1) {
 			*path = sv_skip(*path, 1);
-			c = path->data[0];
-			c = c == 'n' ? '\n' : c == 't' ? '\t' : c;
+			c = unescaped(path->data[0]);
 		}
 		buf_addc(text, c);
 	}
@@ -343,8 +349,10 @@ static bool take_action(struct str_view *template, struct str_view *action)
 
 		if (quote != '\0' && c == '\\')
 			i++;
+		else if (quote != '\0' && c == quote)
+			quote = '\0';
 		else if (quote != '\0')
-			quote = c == quote ? '\0' : quote;
+			continue;
 		else if (c == '"' || c == '\'')
 			quote = c;
 		else if (c == '}') {

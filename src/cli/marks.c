@@ -126,7 +126,9 @@ static json_t *changed(struct cli *cli, const struct marks *marks, const struct 
 	if (marks->how.dry == DRY_CLIENT)
 		return json_incref((json_t *)(uintptr_t)before);
 	write_params(&marks->how, &path);
-	return cli_send(cli, "PATCH", path, "application/merge-patch+json", patch, fault);
+	return cli_send(cli,
+			&(struct cli_body){"PATCH", path, "application/merge-patch+json", patch},
+			fault);
 }
 
 static int mark_one(struct cli *cli, void *arg, const struct ref *ref)

@@ -100,9 +100,12 @@ static json_t *send(struct cli *cli, const struct patch *patch, const struct ref
 	json_t *object;
 
 	write_params(&patch->how, &path);
-	object = cli_send(cli, "PATCH", path, patch->type->media, patch->doc, fault);
+	object = cli_send(cli, &(struct cli_body){"PATCH", path, patch->type->media, patch->doc},
+			  fault);
 	if (object == NULL && patch->any_type && fault->http == 415)
-		object = cli_send(cli, "PATCH", path, "application/merge-patch+json", patch->doc,
+		object = cli_send(cli,
+				  &(struct cli_body){"PATCH", path, "application/merge-patch+json",
+						     patch->doc},
 				  fault);
 	return object;
 }

@@ -72,7 +72,7 @@ static json_t *trigger(struct cli *cli, const struct ref *ref, struct fault *fau
 			return NULL;
 		changed = json_deep_copy(before);
 		set_issuing(changed);
-		after = cli_send(cli, "PUT", status, NULL, changed, fault);
+		after = cli_send(cli, &(struct cli_body){"PUT", status, NULL, changed}, fault);
 		if (after != NULL)
 			return TAKE(before);
 		if (tries == TRIES_MAX || !fault_is(fault, "Conflict"))

@@ -30,7 +30,7 @@ static json_t *put(struct cli *cli, const struct write_how *how, struct ref *ref
 		if (!pinned)
 			json_set_at(ref->doc, "metadata.resourceVersion",
 				    json_incref(json_at(old, "metadata.resourceVersion")));
-		new = cli_send(cli, "PUT", to, NULL, ref->doc, fault);
+		new = cli_send(cli, &(struct cli_body){"PUT", to, NULL, ref->doc}, fault);
 		if (new != NULL || pinned || tries == TRIES_MAX || !fault_is(fault, "Conflict"))
 			return new;
 	}

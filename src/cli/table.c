@@ -30,7 +30,9 @@ static void add_upper(struct columns *columns, struct str_view text)
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
 
-		buf_addc(&upper, c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c);
+		if (c >= 'a' && c <= 'z')
+			c = (char)(c - 'a' + 'A');
+		buf_addc(&upper, c);
 	}
 	columns_add(columns, buf_view(&upper));
 	buf_deinit(&upper);

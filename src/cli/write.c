@@ -148,5 +148,5 @@ json_t *write_create(struct cli *cli, const struct write_how *how, const struct 
 	AUTO(auto_free) char *path = kind_path(ref->kind, ref->ns, NULL, NULL);
 
 	write_params(how, &path);
-	return cli_send(cli, "POST", path, NULL, ref->doc, fault);
+	return cli_send(cli, &(struct cli_body){"POST", path, NULL, ref->doc}, fault);
 }
