@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* A core file would hold private keys; what is created is nobody else's business. */
 static void protect_process(void)
@@ -20,7 +20,7 @@ static void protect_process(void)
 	umask(077);
 }
 
-static enum exit_status check(const struct options *options)
+static int check(const struct options *options)
 {
 	if (options->file_count == 0) {
 		options_print(options, stdout);
@@ -30,7 +30,7 @@ static enum exit_status check(const struct options *options)
 										 : EXIT_FAILED;
 }
 
-static enum exit_status run(const struct options *options)
+static int run(const struct options *options)
 {
 	struct err err = {.code = ERR_NONE};
 
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	struct err err = {.code = ERR_NONE};
-	enum exit_status status = EXIT_DONE;
+	int status = EXIT_DONE;
 
 	if (options_read(&options, argc, argv, &err) < 0) {
 		fprintf(stderr, "sallyportd: %s\n", err.msg);

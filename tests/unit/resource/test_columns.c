@@ -126,8 +126,8 @@ static void test_rows_of_anything(void **state)
 		"{spec: {ports: {}, hostnames: [1, null], selector: [], externalIPs: [{}]}}",
 		"{spec: {ports: [1, {port: x, protocol: []}], selector: {a: 1}}, ports: [null]}",
 		"{status: {conditions: [1, {type: Ready}], addresses: [null, {value: 1}]}}",
-		"{endpoints: [1, {addresses: {}}, {addresses: [null]}], metadata: "
-		"{creationTimestamp: never}}",
+		("{endpoints: [1, {addresses: {}}, {addresses: [null]}], metadata: "
+		 "{creationTimestamp: never}}"),
 	};
 
 	(void)state;
