@@ -211,6 +211,7 @@ struct controllers *controllers_start(const struct controllers_config *config, s
 	ctl->queue = queue_new(config->loop, work, ctl);
 	ctl->routes = xcalloc((size_t)CTL_COUNT * CTL_WATCHES_MAX, sizeof(struct route));
 	list_init(&ctl->settling);
+	list_init(&ctl->writes);
 	task_init(&ctl->settle_look, settle_look);
 	for (unsigned id = 0; id < CTL_COUNT; id++) {
 		if (rows[id]->start != NULL && rows[id]->start(ctl, err) < 0) {
@@ -239,6 +240,7 @@ void controllers_free(struct controllers *controllers)
 		if (rows[id]->stop != NULL)
 			rows[id]->stop(controllers);
 	}
+	ctl_drop_writes(controllers);
 	task_cancel(&controllers->settle_look);
 	queue_free(controllers->queue);
 	free(controllers->routes);

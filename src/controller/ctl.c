@@ -15,7 +15,8 @@ const struct object *ctl_get(struct controllers *ctl, const struct kind *kind, c
 
 /* ---- writing ---- */
 
-struct write { /* one write under way: what to do when it failed */
+struct write {            /* one write under way: what to do when it failed */
+	struct list link; /* in ctl->writes */
 	struct controllers *ctl;
 	enum controller_id id;
 	bool again; /* queue the key of id */
@@ -23,6 +24,15 @@ struct write { /* one write under way: what to do when it failed */
 	store_wrote_fn *done;
 	void *arg;
 };
+
+static void write_end(struct write *write, const struct object *object, const struct err *err)
+{
+	list_remove(&write->link);
+	if (write->done != NULL)
+		write->done(write->arg, object, err);
+	free(write->key);
+	free(write);
+}
 
 static void wrote(void *arg, const struct object *object, const struct err *err)
 {
@@ -36,10 +46,20 @@ static void wrote(void *arg, const struct object *object, const struct err *err)
 		ctl_queue(write->ctl, write->id, sv_from(write->key));
 	else if (err->code != ERR_NONE && write->again)
 		ctl_retry(write->ctl, write->id, sv_from(write->key));
-	if (write->done != NULL)
-		write->done(write->arg, object, err);
-	free(write->key);
-	free(write);
+	write_end(write, object, err);
+}
+
+void ctl_drop_writes(struct controllers *ctl)
+{
+	struct err err = {.code = ERR_GONE, .msg = "the daemon has ended"};
+
+	LIST_EACH(&ctl->writes, node)
+	{
+		struct write *write = LIST_ENTRY(node, struct write, link);
+
+		store_forget(ctl->config.store, write);
+		write_end(write, NULL, &err);
+	}
 }
 
 static struct write *write_new(struct controllers *ctl, const char *key)
@@ -48,6 +68,7 @@ static struct write *write_new(struct controllers *ctl, const char *key)
 
 	write->ctl = ctl;
 	write->key = xstrdup(key);
+	list_append(&ctl->writes, &write->link);
 	return write;
 }
 

@@ -63,6 +63,7 @@ struct controllers {
 	struct store_watch *watches[CTL_COUNT * CTL_WATCHES_MAX];
 	size_t watch_count;
 	struct list settling; /* struct settle */
+	struct list writes;   /* under way (ctl.c) */
 	struct task settle_look;
 	unsigned changes_pending; /* see ctl_work_begin */
 	struct route *routes;
@@ -101,6 +102,9 @@ void ctl_put_status(struct controllers *ctl, enum controller_id id, const struct
 void ctl_put_object(struct controllers *ctl, const struct kind *kind, const struct object *old,
 		    json_t *body, store_wrote_fn *done, void *arg);
 void ctl_delete_object(struct controllers *ctl, const struct object *object);
+
+/* At the end: what the store has not answered is answered with ERR_GONE. */
+void ctl_drop_writes(struct controllers *ctl);
 
 /* metadata.ownerReferences entry with controller: true. New value. */
 json_t *ctl_owner_ref(const struct kind *kind, const struct object *owner);

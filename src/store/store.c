@@ -252,6 +252,24 @@ void store_each(const struct store *store, struct str_view prefix, store_visit_f
 	}
 }
 
+static void forget_in(struct list *writes, const void *arg)
+{
+	LIST_EACH(writes, node)
+	{
+		struct write *write = LIST_ENTRY(node, struct write, link);
+
+		if (write->arg == arg)
+			write->done = NULL;
+	}
+}
+
+void store_forget(struct store *store, const void *arg)
+{
+	forget_in(&store->writes, arg);
+	forget_in(&store->answered, arg);
+	forget_in(&store->refused, arg);
+}
+
 size_t store_count(const struct store *store, struct str_view prefix)
 {
 	return index_count(&store->index, prefix);

@@ -47,6 +47,9 @@ void store_put(struct store *store, struct str_view key, const json_t *value, ui
 	       store_wrote_fn *done, void *arg);
 void store_delete(struct store *store, struct str_view key, uint64_t expect, store_wrote_fn *done,
 		  void *arg);
+/* Whoever wrote with this arg is about to end: its done is not called any more. The write stands.
+ */
+void store_forget(struct store *store, const void *arg);
 /* Writes that were given to the engine and have not been answered. */
 size_t store_pending(const struct store *store);
 

@@ -500,6 +500,25 @@ static void check_close_while_pending(struct fixture *fx)
 	assert_int_equal(store_count(fx->store, SV("")), fx->engine->on_disk ? 2 : 0);
 }
 
+/* Whoever asked has ended: nobody is told, and the writes stand. */
+static void check_forget(struct fixture *fx)
+{
+	struct fixture ended = {.answers = 0};
+
+	store_put(fx->store, SV("k"), json_true(), 0, on_wrote, &ended); /* refused: no object */
+	ask(fx, "l", 1, 0);
+	store_delete(fx->store, SV("m"), 0, on_wrote, &ended);
+	store_forget(fx->store, &ended);
+	settle(fx);
+	assert_int_equal(ended.answers, 0);
+	assert_int_equal(fx->answers, 1);
+	store_delete(fx->store, SV("l"), 0, on_wrote, &ended);
+	store_forget(fx->store, &ended);
+	settle(fx);
+	assert_int_equal(ended.answers, 0);
+	assert_null(store_get(fx->store, SV("l")));
+}
+
 #define TEST(name)                            \
 	static void test_##name(void **state) \
 	{                                     \
@@ -520,6 +539,7 @@ TEST(replay_bound)
 TEST(replay_weight)
 TEST(many)
 TEST(close_while_pending)
+TEST(forget)
 
 int main(void)
 {
@@ -537,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_replay_weight),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_close_while_pending),
+		cmocka_unit_test(test_forget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

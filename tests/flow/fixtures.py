@@ -120,8 +120,13 @@ class Daemons:
 def daemons(names):
     made = Daemons(names.address)
     yield made
+    wrong = []
     for daemon in made.made:
-        daemon.remove()
+        try:
+            daemon.remove()
+        except AssertionError as e:
+            wrong.append(str(e))
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture

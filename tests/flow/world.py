@@ -103,9 +103,21 @@ class Daemon:
             self.process.kill()
 
     def remove(self):
+        """Ends it and takes its files away; what a sanitizer found, or a crash, fails the test."""
+        process = self.process
+        if process is None:
+            return
+        if "ASAN_OPTIONS" in os.environ and not process.ended():
+            process.send(signal.SIGTERM)  # to its end: leaks are told there
+            process.send(signal.SIGTERM)
+            process.process.wait(20)
         self.kill()
+        wrong = re.search(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error: ", process.text())
+        status = process.process.returncode
+        text = process.tail(150)
         self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
+        assert not wrong and status in (0, 1, -signal.SIGKILL), "exit status %s\n%s" % (status, text)
 
     def text(self):
         return self.process.text()
