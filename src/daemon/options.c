@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "codec/yaml.h"
+#include "controller/rules.h"
 #include "daemon/files.h"
+#include "loop/dns.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -272,8 +274,12 @@ static int read_file(struct options *options, struct err *err)
 static int bad_value(const struct options *options, enum setting setting, const char *want,
 		     struct err *err)
 {
-	return err_set(err, ERR_INVALID, "%s '%s' (%s): %s", rows[setting].flag,
-		       options->values[setting], options->origins[setting], want);
+	const char *origin = options->origins[setting];
+	bool in_file = strcmp(origin, "file") == 0;
+
+	return err_set(err, ERR_INVALID, "%s '%s' (%s%s%s): %s",
+		       in_file ? rows[setting].key : rows[setting].flag, options->values[setting],
+		       origin, in_file ? " " : "", in_file ? options->config : "", want);
 }
 
 static int interpret_numbers(struct options *options, struct err *err)
@@ -295,10 +301,58 @@ static int interpret_numbers(struct options *options, struct err *err)
 	return 0;
 }
 
+static int interpret_metrics(struct options *options, struct err *err)
+{
+	const char *text = options->values[SET_LISTEN_METRICS];
+
+	if (text == NULL || (sock_addr_parse(&options->metrics, sv_from(text), 0) &&
+			     sock_addr_port(&options->metrics) != 0))
+		return 0;
+	return bad_value(options, SET_LISTEN_METRICS,
+			 "ADDRESS:PORT is due, for example 127.0.0.1:9090", err);
+}
+
+static int interpret_paths(struct options *options, struct err *err)
+{
+	static const enum setting paths[] = {SET_STATE_DIR, SET_SOCKET, SET_ACCESS_LOG,
+					     SET_MANIFESTS};
+	struct sock_addr addr;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		const char *path = options->values[paths[i]];
+
+		if (path != NULL && path[0] == '\0')
+			return bad_value(options, paths[i], "a path is due", err);
+	}
+	if (sock_addr_unix(&addr, sv_from(options->values[SET_SOCKET])))
+		return 0;
+	return bad_value(options, SET_SOCKET, "a path of at most 107 bytes is due", err);
+}
+
+/* Backends are judged by the rules themselves, so that --check and a start say the same. */
+static int interpret_allowed(const struct options *options, struct err *err)
+{
+	struct address_rules_config config = {.allowed_backends = options->allowed,
+					      .allowed_count = options->allowed_count};
+	struct address_rules *rules = rules_new(&config, err);
+
+	if (rules == NULL)
+		return err_prefix(err, "%s: ", options->config);
+	rules_free(rules);
+	return 0;
+}
+
 static int interpret(struct options *options, struct err *err)
 {
 	enum log_format access;
+	struct err why = {.code = ERR_NONE};
 
+	if (interpret_paths(options, err) < 0 || interpret_metrics(options, err) < 0 ||
+	    interpret_allowed(options, err) < 0)
+		return -1;
+	if (options->values[SET_DNS_SERVERS] != NULL &&
+	    dns_servers_check(options->values[SET_DNS_SERVERS], &why) < 0)
+		return bad_value(options, SET_DNS_SERVERS, why.msg, err);
 	if (interpret_numbers(options, err) < 0)
 		return -1;
 	if (!log_level_parse(options->values[SET_LOG_LEVEL], &options->log_level))

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "codec/json.h"
 #include "dataplane/plane.h"
+#include "loop/sock.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -43,6 +44,7 @@ struct options {
 	size_t file_count;
 	/* what the values mean */
 	unsigned workers;
+	struct sock_addr metrics; /* len 0: none */
 	struct plane_limits limits;
 	enum log_level log_level;
 	enum log_format log_format;

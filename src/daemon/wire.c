@@ -37,8 +37,7 @@ struct process { /* everything there is, in order of birth */
 	struct controllers *controllers;
 	struct manifests *manifests; /* NULL without --manifests */
 	struct api *api;
-	struct sock_addr metrics;
-	bool serving, stopping;
+	bool opening, serving, stopping;
 	struct err failure; /* why it ends, when it ends by itself */
 };
 
@@ -116,16 +115,17 @@ static bool ready(void *arg, struct err *why)
 static void open_api(void *arg)
 {
 	struct process *process = arg;
-	struct api_config config = {.loop = process->loop,
-				    .store = process->store,
-				    .socket_path = value_of(process, SET_SOCKET),
-				    .socket_group = value_of(process, SET_SOCKET_GROUP),
-				    .metrics = process->metrics.len > 0 ? &process->metrics : NULL,
-				    .settle = settle,
-				    .settle_cancel = settle_cancel,
-				    .metrics_text = metrics_text,
-				    .ready = ready,
-				    .arg = process};
+	struct api_config config = {
+		.loop = process->loop,
+		.store = process->store,
+		.socket_path = value_of(process, SET_SOCKET),
+		.socket_group = value_of(process, SET_SOCKET_GROUP),
+		.metrics = process->options->metrics.len > 0 ? &process->options->metrics : NULL,
+		.settle = settle,
+		.settle_cancel = settle_cancel,
+		.metrics_text = metrics_text,
+		.ready = ready,
+		.arg = process};
 	struct err err = {.code = ERR_NONE};
 
 	process->api = api_start(&config, &err);
@@ -139,6 +139,15 @@ static void open_api(void *arg)
 	notify_status("serving");
 }
 
+/* Once: a SIGHUP before the door is open has the folder applied a second time. */
+static void open_door(struct process *process)
+{
+	if (process->opening)
+		return;
+	process->opening = true;
+	controllers_settle(process->controllers, store_revision(process->store), open_api, process);
+}
+
 static void folder_applied(void *arg, unsigned refused)
 {
 	struct process *process = arg;
@@ -150,7 +159,7 @@ static void folder_applied(void *arg, unsigned refused)
 			      refused);
 		return;
 	}
-	controllers_settle(process->controllers, store_revision(process->store), open_api, process);
+	open_door(process);
 }
 
 static void premade(void *arg)
@@ -270,21 +279,12 @@ static int open_basics(struct process *process, struct err *err)
 static int open_rules(struct process *process, struct err *err)
 {
 	const struct options *options = process->options;
-	const char *metrics = value_of(process, SET_LISTEN_METRICS);
 	struct address_rules_config config = {.control_socket = value_of(process, SET_SOCKET),
-					      .own_listeners = &process->metrics,
+					      .own_listeners = &options->metrics,
+					      .own_listener_count = options->metrics.len > 0,
 					      .allowed_backends = options->allowed,
 					      .allowed_count = options->allowed_count};
 
-	if (metrics != NULL) {
-		if (!sock_addr_parse(&process->metrics, sv_from(metrics), 0) ||
-		    sock_addr_port(&process->metrics) == 0)
-			return err_set(err, ERR_INVALID,
-				       "listen-metrics '%s': ADDRESS:PORT is due, for example "
-				       "127.0.0.1:9090",
-				       metrics);
-		config.own_listener_count = 1;
-	}
 	process->rules = rules_new(&config, err);
 	if (process->rules == NULL)
 		return -1;

@@ -23,6 +23,7 @@
 #define TTL_MAX_MS      ((int64_t)24 * 3600 * 1000)
 #define UNDER_WAY_MAX   64 /* two datagrams each: what a socket's buffer surely takes */
 #define FAMILY_ADDR_MAX (DNS_ADDRS_MAX / 2)
+#define SERVERS_MAX     16 /* that --dns-servers may name */
 #define DNS_PORT        53
 #define CLASS_IN        1
 #define TYPE_A          1
@@ -380,21 +381,23 @@ static void ask(struct question *question)
 
 /* ---- channel ---- */
 
-/* The servers of the flag, as c-ares wants them: false: one is no address. */
-static int set_servers(ares_channel channel, const char *servers, struct err *err)
+/* The servers of the flag, as c-ares wants them: a chain in nodes; -1: one is no address. */
+static int parse_servers(struct ares_addr_port_node nodes[SERVERS_MAX], const char *servers,
+			 struct err *err)
 {
-	struct ares_addr_port_node nodes[16] = {0};
 	struct str_view rest = sv_from(servers);
 	size_t count = 0;
+
+	memset(nodes, 0, SERVERS_MAX * sizeof(*nodes));
 
 	while (rest.data != NULL) {
 		struct str_view text = sv_trim(sv_split(&rest, ','));
 		struct ares_addr_port_node *node = &nodes[count];
 		struct sock_addr addr;
 
-		if (count == ARRAY_LEN(nodes))
-			return err_set(err, ERR_LIMIT, "name servers: at most %zu may be given",
-				       ARRAY_LEN(nodes));
+		if (count == SERVERS_MAX)
+			return err_set(err, ERR_LIMIT, "name servers: at most %d may be given",
+				       SERVERS_MAX);
 		if (!sock_addr_parse(&addr, text, DNS_PORT) || sock_addr_port(&addr) == 0)
 			return err_set(err, ERR_INVALID,
 				       "name server \"%.*s\" is no address; write for example "
@@ -410,6 +413,22 @@ static int set_servers(ares_channel channel, const char *servers, struct err *er
 			nodes[count - 1].next = node;
 		count++;
 	}
+	return 0;
+}
+
+int dns_servers_check(const char *servers, struct err *err)
+{
+	struct ares_addr_port_node nodes[SERVERS_MAX];
+
+	return parse_servers(nodes, servers, err);
+}
+
+static int set_servers(ares_channel channel, const char *servers, struct err *err)
+{
+	struct ares_addr_port_node nodes[SERVERS_MAX];
+
+	if (parse_servers(nodes, servers, err) < 0)
+		return -1;
 	if (ares_set_servers_ports(channel, nodes) != ARES_SUCCESS)
 		return err_set(err, ERR_IO, "name servers \"%s\" cannot be used", servers);
 	return 0;

@@ -35,6 +35,8 @@ struct dns_answer {
 /* servers: "127.0.0.1:8053,[::1]:53,192.0.2.1", or NULL: the system's, read again when
  * /etc/resolv.conf changes. */
 struct dns *dns_new(struct loop *loop, const char *servers, struct err *err);
+/* 0, or -1 with a sentence: could servers (not NULL) be given to dns_new? */
+int dns_servers_check(const char *servers, struct err *err);
 void dns_free(struct dns *dns); /* open queries end with DNS_CANCELLED */
 
 /* No look-up takes longer than this; 5000 until it is set. For look-ups that begin afterwards. */
