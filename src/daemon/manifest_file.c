@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #define PROBLEMS_MAX (64u << 10)
-#define PATHS_MAX    10000
 
 /* ---- paths ---- */
 
@@ -37,12 +36,16 @@ static char **folder_paths(const char *folder, struct err *err)
 	}
 	paths = xcalloc((size_t)count + 1, sizeof(*paths));
 	for (int i = 0; i < count; i++) {
-		if (i < PATHS_MAX)
-			paths[i] = xasprintf("%s/%s", folder, entries[i]->d_name);
+		paths[i] = xasprintf("%s/%s", folder, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
-	return paths;
+	if (count <= MANIFEST_FILES_MAX)
+		return paths;
+	manifest_paths_free(paths);
+	err_set(err, ERR_LIMIT, "%s: %d files of manifests, at most %d are read", folder, count,
+		MANIFEST_FILES_MAX);
+	return NULL;
 }
 
 char **manifest_paths(const char *path, struct err *err)

@@ -7,8 +7,9 @@
 #include "resource/kind.h"
 #include "store/store.h"
 
-#define MANIFEST_TEXT_MAX (8u << 20)
-#define MANIFEST_DOCS_MAX 20000
+#define MANIFEST_TEXT_MAX  (8u << 20)
+#define MANIFEST_DOCS_MAX  20000 /* of a file */
+#define MANIFEST_FILES_MAX 10000 /* of a folder: one with more is not applied */
 
 struct manifest_doc {
 	const struct kind *kind;
@@ -26,7 +27,7 @@ struct manifest_file {
 };
 
 /* Paths below a folder (sorted; *.yaml *.yml *.json, no hidden files) or the path itself. Heap
- * array of heap strings, NULL-terminated; NULL with a sentence. */
+ * array of heap strings, NULL-terminated; NULL with a sentence (MANIFEST_FILES_MAX is one). */
 char **manifest_paths(const char *path, struct err *err);
 void manifest_paths_free(char **paths);
 

@@ -7,6 +7,8 @@
 #include "resource/apply.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define ROUNDS_MAX 5 /* a write that lost a race is judged anew this many times */
 
@@ -72,26 +74,111 @@ static void write_file(struct manifests *manifests, const struct manifest_file *
 
 struct sweep {
 	struct manifests *manifests;
-	struct map *keys;    /* of every good file's objects -> file */
+	struct map *keys;    /* of the objects of every file, as far as it can be read -> file */
 	struct map *refused; /* paths of files that were refused: theirs stay */
+	struct map *homes;   /* keys of the Namespaces of all that stays */
 };
 
-static bool sweep_one(void *arg, const struct object *object)
+static struct str_view source_of(const struct object *object)
 {
-	const struct sweep *sweep = arg;
-	struct str_view source = sv_from(json_string_value(
+	return sv_from(json_string_value(
 		json_member(json_at(object->json, "metadata.annotations"), SOURCE_ANNOTATION)));
-	struct str_view folder = sv_from(sweep->manifests->folder);
+}
 
-	if (source.len == 0 || !sv_starts(source, folder) ||
-	    map_get(sweep->keys, sv_from(object->key)) != NULL ||
-	    map_get(sweep->refused, source) != NULL)
-		return true;
+static bool in_folder(struct str_view path, struct str_view folder)
+{
+	return sv_starts(path, folder) && path.len > folder.len && path.data[folder.len] == '/';
+}
+
+/* Is it of a file of the folder, and in none any more? */
+static bool has_left(const struct sweep *sweep, const struct object *object)
+{
+	struct str_view source = source_of(object);
+
+	return source.len > 0 && in_folder(source, sv_from(sweep->manifests->folder)) &&
+	       map_get(sweep->keys, sv_from(object->key)) == NULL &&
+	       map_get(sweep->refused, source) == NULL;
+}
+
+static void sweep_object(const struct sweep *sweep, const struct object *object)
+{
 	sweep->manifests->pending++;
 	sweep->manifests->deleted++;
 	store_delete(sweep->manifests->store, sv_from(object->key), object->revision, wrote,
 		     sweep->manifests);
+}
+
+/* What has left a file of its own is swept on its own. */
+static bool sweep_inmate(void *arg, const struct object *object)
+{
+	if (!has_left(arg, object))
+		sweep_object(arg, object);
 	return true;
+}
+
+static void sweep_namespace(struct sweep *sweep, const struct object *object)
+{
+	for (size_t i = 0; i < kind_count; i++) {
+		AUTO(auto_free) char *prefix = NULL;
+
+		if (kinds[i].namespaced)
+			prefix = kind_prefix(&kinds[i], object_name(object));
+		if (prefix != NULL)
+			store_each(sweep->manifests->store, sv_from(prefix), sweep_inmate, sweep);
+	}
+}
+
+static char *namespace_key(const char *name)
+{
+	return kind_key(kind_by_plural(SV(""), SV("namespaces")), "", name);
+}
+
+static bool sweep_one(void *arg, const struct object *object)
+{
+	struct sweep *sweep = arg;
+	bool is_namespace = sv_starts(sv_from(object->key), SV("core/namespaces/"));
+
+	if (!has_left(sweep, object))
+		return true;
+	if (is_namespace && map_get(sweep->homes, sv_from(object->key)) != NULL) {
+		log_warn("manifests",
+			 "Namespace %s left the files and stays: files hold objects "
+			 "in it",
+			 object_name(object));
+		return true;
+	}
+	if (is_namespace)
+		sweep_namespace(sweep, object);
+	sweep_object(sweep, object);
+	return true;
+}
+
+static void add_home(struct map *homes, const json_t *object)
+{
+	const char *name = json_str_at(object, "metadata.namespace");
+	AUTO(auto_free) char *key = name == NULL ? NULL : namespace_key(name);
+
+	if (key != NULL)
+		(void)map_put(homes, sv_from(key), homes);
+}
+
+static bool add_kept_home(void *arg, const struct object *object)
+{
+	struct sweep *sweep = arg;
+	struct str_view source = source_of(object);
+
+	if (source.len > 0 && map_get(sweep->refused, source) != NULL)
+		add_home(sweep->homes, object->json);
+	return true;
+}
+
+static void find_homes(struct sweep *sweep, const struct manifest_file *files, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < files[i].count; j++)
+			add_home(sweep->homes, files[i].docs[j].object);
+	}
+	store_each(sweep->manifests->store, SV(""), add_kept_home, sweep);
 }
 
 /* ---- judging ---- */
@@ -128,8 +215,7 @@ static void claim(struct manifest_file *file, struct map *keys)
 static bool namespace_there(const struct manifests *manifests, const struct map *keys,
 			    const char *name)
 {
-	AUTO(auto_free)
-	char *key = kind_key(kind_by_plural(SV(""), SV("namespaces")), "", name);
+	AUTO(auto_free) char *key = namespace_key(name);
 
 	return store_get(manifests->store, sv_from(key)) != NULL ||
 	       map_get(keys, sv_from(key)) != NULL;
@@ -150,15 +236,36 @@ static void need_namespaces(const struct manifests *manifests, struct manifest_f
 	}
 }
 
+/* A refused file's Namespaces are not made, which may cost another file its own: until all of the
+ * rest find theirs. */
+static bool refuse_homeless(const struct manifests *manifests, struct manifest_file *file,
+			    struct map *keys)
+{
+	if (buf_len(&file->problems) > 0)
+		return false;
+	need_namespaces(manifests, file, keys);
+	if (buf_len(&file->problems) == 0)
+		return false;
+	for (size_t i = 0; i < file->count; i++)
+		(void)map_remove(keys, sv_from(file->docs[i].key));
+	return true;
+}
+
 static void judge(struct manifests *manifests, struct manifest_file *files, size_t count,
 		  struct map *keys, struct map *refused)
 {
 	for (size_t i = 0; i < count; i++)
 		claim(&files[i], keys);
+	for (bool more = true; more;) {
+		more = false;
+		for (size_t i = 0; i < count; i++)
+			more = refuse_homeless(manifests, &files[i], keys) || more;
+	}
 	for (size_t i = 0; i < count; i++) {
-		need_namespaces(manifests, &files[i], keys);
 		if (buf_len(&files[i].problems) == 0)
 			continue;
+		for (size_t j = 0; j < files[i].count; j++)
+			(void)map_put(keys, sv_from(files[i].docs[j].key), files[i].path);
 		manifests->refused++;
 		(void)map_put(refused, sv_from(files[i].path), files[i].path);
 		report(&files[i]);
@@ -167,11 +274,13 @@ static void judge(struct manifests *manifests, struct manifest_file *files, size
 
 static void write_all(struct manifests *manifests, struct manifest_file *files, size_t count)
 {
-	struct map keys, refused;
-	struct sweep sweep = {.manifests = manifests, .keys = &keys, .refused = &refused};
+	struct map keys, refused, homes;
+	struct sweep sweep = {
+		.manifests = manifests, .keys = &keys, .refused = &refused, .homes = &homes};
 
 	map_init(&keys);
 	map_init(&refused);
+	map_init(&homes);
 	judge(manifests, files, count, &keys, &refused);
 	for (int namespaces = 1; namespaces >= 0; namespaces--) {
 		for (size_t i = 0; i < count; i++) {
@@ -179,7 +288,9 @@ static void write_all(struct manifests *manifests, struct manifest_file *files, 
 				write_file(manifests, &files[i], namespaces == 1);
 		}
 	}
+	find_homes(&sweep, files, count);
 	store_each(manifests->store, SV(""), sweep_one, &sweep);
+	map_deinit(&homes, NULL);
 	map_deinit(&keys, NULL);
 	map_deinit(&refused, NULL);
 }
@@ -218,13 +329,25 @@ static void run_round(struct task *task)
 
 /* ---- outside ---- */
 
+/* Objects remember their file by its path: the same folder must have one name. Links are left as
+ * they are, so that they may be switched. */
+static char *one_name(const char *folder)
+{
+	AUTO(auto_free) char *here = folder[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *name = here == NULL ? xstrdup(folder) : xasprintf("%s/%s", here, folder);
+
+	for (size_t len = strlen(name); len > 1 && name[len - 1] == '/'; len--)
+		name[len - 1] = '\0';
+	return name;
+}
+
 struct manifests *manifests_new(struct loop *loop, struct store *store, const char *folder)
 {
 	struct manifests *manifests = xcalloc(1, sizeof(*manifests));
 
 	manifests->loop = loop;
 	manifests->store = store;
-	manifests->folder = xstrdup(folder);
+	manifests->folder = one_name(folder);
 	task_init(&manifests->round, run_round);
 	return manifests;
 }

@@ -2,7 +2,9 @@
  * file
  *
  * Objects remember their file (SOURCE_ANNOTATION). What leaves the files is deleted; a file that
- * does not parse, or holds one wrong object, leaves its old objects in force and is reported.
+ * does not parse, or holds one wrong object, leaves its old objects in force and is reported; what
+ * it names as far as it can be read is not deleted either. A Namespace that leaves goes with all
+ * that is in it, as by the API, but stays while a file holds objects in it.
  */
 #ifndef DAEMON_MANIFESTS_H
 #define DAEMON_MANIFESTS_H
@@ -12,10 +14,9 @@
 
 #include <stdio.h>
 
-#define MANIFEST_FILES_MAX 10000
-
 struct manifests;
 
+/* A relative folder is one of the working directory of this moment; the folder need not exist. */
 struct manifests *manifests_new(struct loop *loop, struct store *store, const char *folder);
 void manifests_free(struct manifests *manifests);
 /* Reads the folder and asks for the writes; done (may be NULL) runs in a later turn with the number
