@@ -172,6 +172,19 @@ static int bind_unix(int fd, const struct sock_addr *addr, mode_t mode)
 	return chmod(addr->u.un.sun_path, mode) < 0 || listen(fd, LISTEN_QUEUE) < 0 ? -1 : 0;
 }
 
+static int unix_failed(const struct sock_addr *addr, int reason, struct err *err)
+{
+	bool denied = reason == EACCES || reason == EPERM;
+	const char *fix = "";
+
+	if (reason == ENOENT)
+		fix = "; make its directory, or name another path";
+	else if (denied)
+		fix = "; give its directory to the user the daemon runs as, or name another path";
+	return err_set(err, denied ? ERR_DENIED : ERR_IO, "cannot listen on %s: %s%s",
+		       addr->u.un.sun_path, strerror(reason), fix);
+}
+
 int sock_listen_unix(struct str_view path, mode_t mode, struct err *err)
 {
 	struct sock_addr addr;
@@ -187,8 +200,7 @@ int sock_listen_unix(struct str_view path, mode_t mode, struct err *err)
 	if (fd >= 0 && bind_unix(fd, &addr, mode) < 0)
 		fd = close_failed(fd);
 	if (fd < 0)
-		return err_set(err, errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_IO,
-			       "cannot listen on %s: %s", addr.u.un.sun_path, strerror(errno));
+		return unix_failed(&addr, errno, err);
 	return fd;
 }
 

@@ -355,6 +355,7 @@ static void test_unix_paths_that_cannot_be(void **state)
 	assert_int_equal(sock_listen_unix(sv_new(long_path, sizeof(long_path)), 0600, &err), -1);
 	assert_int_equal(err.code, ERR_INVALID);
 	assert_int_equal(sock_listen_unix(SV("/nonexistent/s"), 0600, &err), -1);
+	assert_non_null(strstr(err.msg, "make its directory"));
 	assert_int_equal(err.code, ERR_IO);
 	file = open(dir.socket, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	close(file);
