@@ -24,7 +24,8 @@ void manifests_free(struct manifests *manifests);
 void manifests_apply(struct manifests *manifests, void (*done)(void *arg, unsigned refused),
 		     void *arg);
 
-/* Offline (--check): one line for each file on out, causes indented; the number of files refused.
+/* Offline (--check): a line on out for each good file and for each mistake; the number of files
+ * refused. Each file is judged alone: an object that stands in two is found by the daemon.
  * "-" is standard input; a folder stands for its *.yaml, *.yml and *.json. */
 unsigned manifests_check(char **files, size_t count, FILE *out);
 
