@@ -11,6 +11,7 @@
 #define EVENT_LIFE_S   3600
 #define EVENT_REPEAT_S 600 /* the same again within this time counts up */
 #define EVENT_NOTE_MAX 1024
+#define NAME_KEPT      200 /* bytes of the object's name; the rest is a hash */
 
 static const struct kind *event_kind(void)
 {
@@ -25,7 +26,11 @@ static void event_name(struct buf *out, const struct object *about, const char *
 	uint64_t hash = sv_hash(sv_from(note)) * 31 + sv_hash(sv_from(reason)) +
 			sv_hash(json_sv_at(about->json, "metadata.uid"));
 
-	(void)buf_addf(out, "%.200s.%016llx", object_name(about), (unsigned long long)hash);
+	struct str_view begin = sv_head(sv_from(object_name(about)), NAME_KEPT);
+
+	while (sv_ends(begin, SV(".")) || sv_ends(begin, SV("-"))) /* else it is no name */
+		begin = sv_head(begin, begin.len - 1);
+	(void)buf_addf(out, "%.*s.%016llx", SV_ARG(begin), (unsigned long long)hash);
 }
 
 static json_t *event_about(const struct kind *kind, const struct object *about)
