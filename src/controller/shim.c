@@ -8,6 +8,8 @@
 
 #include "base/own.h"
 
+#include <stdlib.h>
+
 #define NOTE_ISSUER       "cert-manager.io/issuer"
 #define NOTE_CLUSTER      "cert-manager.io/cluster-issuer"
 #define NOTE_COMMON_NAME  "cert-manager.io/common-name"
@@ -134,6 +136,49 @@ static bool spec_holds(const json_t *stored, json_t *wanted)
 	return true;
 }
 
+/* ---- one Certificate being stored ---- */
+
+struct wish {
+	struct controllers *ctl;
+	char *gateway; /* its key */
+	char *secret;
+	bool is_new;
+};
+
+/* Annotations are free text: what admission refuses of them is the Gateway's trouble. Who lost a
+ * race is called again by the change that won. */
+static void wish_done(void *arg, const struct object *certificate, const struct err *err)
+{
+	struct wish *wish = arg;
+	const struct object *gateway = store_get(wish->ctl->config.store, sv_from(wish->gateway));
+
+	(void)certificate;
+	if (gateway != NULL && err->code == ERR_NONE)
+		ctl_event(wish->ctl, gateway_kind(), gateway, "Normal",
+			  wish->is_new ? "CreateCertificate" : "UpdateCertificate",
+			  "Certificate %s is wanted for the listeners that name Secret %s",
+			  wish->secret, wish->secret);
+	else if (gateway != NULL && err->code == ERR_INVALID)
+		ctl_event(wish->ctl, gateway_kind(), gateway, "Warning", "BadConfig",
+			  "Certificate %s cannot be made as the annotations and listeners ask: %s",
+			  wish->secret, err->msg);
+	free(wish->gateway);
+	free(wish->secret);
+	free(wish);
+}
+
+static struct wish *wish_new(struct controllers *ctl, const struct object *gateway,
+			     const char *secret, bool is_new)
+{
+	struct wish *wish = xcalloc(1, sizeof(*wish));
+
+	wish->ctl = ctl;
+	wish->gateway = xstrdup(gateway->key);
+	wish->secret = xstrdup(secret);
+	wish->is_new = is_new;
+	return wish;
+}
+
 static void want_certificate(struct controllers *ctl, const struct object *gateway,
 			     const char *secret, json_t *names)
 {
@@ -151,10 +196,8 @@ static void want_certificate(struct controllers *ctl, const struct object *gatew
 				       "name", secret, "namespace", object_namespace(gateway),
 				       "ownerReferences", ctl_owner_ref(gateway_kind(), gateway));
 	json_object_set(body, "spec", spec);
-	ctl_put_object(ctl, certificate_kind(), old, body, NULL, NULL);
-	ctl_event(ctl, gateway_kind(), gateway, "Normal",
-		  old == NULL ? "CreateCertificate" : "UpdateCertificate",
-		  "Certificate %s is wanted for the listeners that name Secret %s", secret, secret);
+	ctl_put_object(ctl, certificate_kind(), old, body, wish_done,
+		       wish_new(ctl, gateway, secret, old == NULL));
 }
 
 struct leftovers {
@@ -197,6 +240,18 @@ static void shim_reconcile(struct controllers *ctl, struct str_view key)
 	store_each(ctl->config.store, sv_from(prefix), drop_leftover, &left);
 }
 
+/* Its status is written often, and asks for nothing. */
+static void gateway_map(struct controllers *ctl, const struct object *before,
+			const struct object *after)
+{
+	if (after == NULL ||
+	    (before != NULL && object_generation(before) == object_generation(after) &&
+	     json_same(json_at(before->json, "metadata.annotations"),
+		       json_at(after->json, "metadata.annotations"))))
+		return;
+	ctl_queue(ctl, CTL_SHIM, sv_from(after->key));
+}
+
 /* A Certificate of a Gateway that was changed or deleted by hand is brought back. */
 static void certificate_map(struct controllers *ctl, const struct object *before,
 			    const struct object *after)
@@ -219,7 +274,7 @@ static void certificate_map(struct controllers *ctl, const struct object *before
 
 const struct ctl_row ctl_shim = {
 	.name = "gateway-shim",
-	.watches = {{.prefix = "gateway.networking.k8s.io/gateways/"},
+	.watches = {{.prefix = "gateway.networking.k8s.io/gateways/", .map = gateway_map},
 		    {.prefix = "cert-manager.io/certificates/", .map = certificate_map}},
 	.reconcile = shim_reconcile,
 };
