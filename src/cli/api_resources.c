@@ -51,6 +51,15 @@ static void add_kind(struct columns *columns, const struct kind_info *kind)
 	buf_deinit(&version);
 }
 
+/* By group, the core group first, then by name. */
+static int by_group(const void *left, const void *right)
+{
+	const struct kind_info *a = left, *b = right;
+	int order = sv_cmp(a->group, b->group);
+
+	return order != 0 ? order : strcmp(a->plural, b->plural);
+}
+
 static void add_heads(struct columns *columns)
 {
 	static const char *const heads[] = {"NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED",
@@ -79,6 +88,7 @@ int verb_api_resources(struct cli *cli)
 		return cli_usage(cli, "api-resources knows -o name and -o wide");
 	if (cli_learn(cli) < 0)
 		return EXIT_FAILED;
+	qsort(cli->kinds.list, cli->kinds.count, sizeof(*cli->kinds.list), by_group);
 	columns_init(&columns);
 	if (!args_bool(&cli->args, FLAG_NO_HEADERS, false))
 		add_heads(&columns);

@@ -77,7 +77,7 @@ void condition_words(const json_t *object, struct str_view type, struct buf *out
 	struct str_view message = json_sv_at(condition, "message");
 
 	if (condition == NULL) {
-		buf_addf(out, "it has no condition %.*s", SV_ARG(type));
+		buf_addf(out, "it has no condition %.*s yet", SV_ARG(type));
 		return;
 	}
 	buf_addf(out, "%.*s is %.*s", SV_ARG(json_sv_at(condition, "type")),

@@ -29,6 +29,14 @@ static int64_t time_of(const json_t *event, bool first)
 	return 0;
 }
 
+static uint64_t version_of(const json_t *event)
+{
+	uint64_t version = 0;
+
+	(void)sv_to_u64(json_sv_at(event, "metadata.resourceVersion"), &version);
+	return version;
+}
+
 static int by_time(const void *left, const void *right)
 {
 	const json_t *a = *(json_t *const *)left, *b = *(json_t *const *)right;
@@ -36,8 +44,7 @@ static int by_time(const void *left, const void *right)
 
 	if (first != second)
 		return first < second ? -1 : 1;
-	return sv_cmp(json_sv_at(a, "metadata.resourceVersion"),
-		      json_sv_at(b, "metadata.resourceVersion"));
+	return version_of(a) < version_of(b) ? -1 : version_of(a) > version_of(b) ? 1 : 0;
 }
 
 /* "5m", "5s (x3 over 2m)" */

@@ -29,9 +29,9 @@ static char upper(char c)
 static void add_word(struct str_view word, struct buf *out)
 {
 	static const struct str_view acronyms[] = {
-		SV_INIT("api"), SV_INIT("ca"),  SV_INIT("dns"), SV_INIT("http"), SV_INIT("https"),
-		SV_INIT("id"),  SV_INIT("ip"),  SV_INIT("tls"), SV_INIT("uid"),  SV_INIT("uri"),
-		SV_INIT("url"), SV_INIT("tcp"), SV_INIT("udp"), SV_INIT("grpc")};
+		SV_INIT("acme"),  SV_INIT("api"), SV_INIT("ca"),  SV_INIT("dns"), SV_INIT("http"),
+		SV_INIT("https"), SV_INIT("id"),  SV_INIT("ip"),  SV_INIT("tls"), SV_INIT("uid"),
+		SV_INIT("uri"),   SV_INIT("url"), SV_INIT("tcp"), SV_INIT("udp"), SV_INIT("grpc")};
 	bool acronym = false;
 
 	if (buf_len(out) > 0)

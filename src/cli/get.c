@@ -90,12 +90,13 @@ static void take(struct get *get, json_t **table, const json_t *answer)
 
 static int fail(struct get *get, struct fault *fault)
 {
-	if (!args_bool(&get->cli->args, FLAG_IGNORE_NOT_FOUND, false) ||
-	    !fault_is(fault, "NotFound"))
-		return cli_fault(get->cli, fault, NULL);
-	get->ignored++;
+	bool ignored = args_bool(&get->cli->args, FLAG_IGNORE_NOT_FOUND, false) &&
+		       fault_is(fault, "NotFound");
+
+	if (!ignored)
+		fault_text(fault, NULL, &get->errors);
 	fault_deinit(fault);
-	return EXIT_DONE;
+	return ignored ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* ---- by name ---- */
@@ -286,7 +287,10 @@ int verb_get(struct cli *cli)
 	if (rc != 0)
 		return rc;
 	get.items = json_array();
+	buf_init(&get.errors, TEXT_MAX);
 	rc = get_objects(&get);
+	out_text(&cli->err, buf_view(&get.errors));
+	buf_deinit(&get.errors);
 	json_decref(get.items);
 	return rc;
 }

@@ -12,10 +12,10 @@ struct get {
 	struct table_how table;
 	const char *sub;
 	bool everywhere, with_kind, watch, watch_only;
-	bool single;    /* one object was asked for by its name */
-	json_t *items;  /* owned: collected, unless tables are shown */
-	size_t shown;   /* tables */
-	size_t ignored; /* absent objects */
+	bool single;       /* one object was asked for by its name */
+	json_t *items;     /* owned: collected, unless tables are shown */
+	size_t shown;      /* tables */
+	struct buf errors; /* told after what was found */
 };
 
 /* Path of an object, or of a list with the selectors of the flags (name NULL). Heap. */

@@ -28,7 +28,7 @@ static void add_value(struct buf *out, const json_t *value)
 		buf_add(out, sv_new(json_string_value(value), json_string_length(value)));
 		return;
 	}
-	text = json_text(value);
+	text = json_text_sorted(value);
 	buf_add(out, sv_from(text));
 }
 

@@ -14,6 +14,7 @@ struct marks {
 	json_t *changes; /* key -> text, or null: to be removed */
 	size_t removals;
 	bool overwrite, list;
+	bool long_refusal; /* kubectl words it differently for the two */
 };
 
 /* ---- the words ---- */
@@ -96,10 +97,13 @@ static int check_overwrite(struct cli *cli, const struct marks *marks, const jso
 		if (marks->overwrite || there == NULL || json_is_null(value) ||
 		    strcmp(there, json_string_value(value)) == 0)
 			continue;
-		return cli_error(cli,
-				 "--overwrite is false but found the following declared "
-				 "%s(s): '%s' already has a value (%s)",
-				 marks->noun, key, there);
+		if (marks->long_refusal)
+			return cli_error(cli,
+					 "--overwrite is false but found the following declared "
+					 "%s(s): '%s' already has a value (%s)",
+					 marks->noun, key, there);
+		return cli_error(cli, "'%s' already has a value (%s), and --overwrite is false",
+				 key, there);
 	}
 	return 0;
 }
@@ -186,7 +190,8 @@ int verb_annotate(struct cli *cli)
 			      .noun = "annotation",
 			      .set_word = "annotated",
 			      .removed_word = "annotated",
-			      .same_word = "annotated"};
+			      .same_word = "annotated",
+			      .long_refusal = true};
 
 	return mark(cli, &marks);
 }

@@ -27,6 +27,7 @@ void out_init(struct out *out, FILE *file)
 	bool dumb = term == NULL || term[0] == '\0' || strcmp(term, "dumb") == 0;
 
 	out->file = file;
+	(void)setvbuf(file, NULL, _IOLBF, 0); /* errors and what went well, in their order */
 	out->terminal = isatty(fileno(file)) == 1;
 	out->moves = out->terminal && !dumb;
 	out->colour = out->moves && (no_color == NULL || no_color[0] == '\0');

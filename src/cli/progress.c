@@ -99,18 +99,20 @@ static void show_moving(struct progress *progress, enum step step, struct str_vi
 {
 	struct out *out = &progress->cli->err;
 	size_t room = (size_t)out->width - STEPS_WIDTH - 1;
+	struct str_view name = sv_from(progress->ref->name);
 	struct buf clean;
 
 	erase(progress);
 	buf_init(&clean, NOTE_TEXT_MAX);
 	text_escape(&clean, note, ESCAPE_ALL);
-	out_fmt(out, "%.*s: ", SV_ARG(text_head(sv_from(progress->ref->name), room / 2)));
+	name = text_head(name, room / 2);
+	out_fmt(out, "%.*s: ", SV_ARG(name));
 	if (step == STEP_FAILED)
 		out_styled(out, STYLE_BAD, sv_from(step_word(step)));
 	else
 		show_steps(out, step);
 	if (buf_len(&clean) > 0)
-		out_fmt(out, " %.*s", SV_ARG(text_head(buf_view(&clean), room - room / 2)));
+		out_fmt(out, " %.*s", SV_ARG(text_head(buf_view(&clean), room - text_width(name))));
 	buf_deinit(&clean);
 	(void)fflush(out->file);
 }

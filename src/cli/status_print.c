@@ -8,9 +8,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define TEXT_MAX (16u << 20)
-#define CELL_MAX 65536
-#define SOON_S   (INT64_C(2) * 86400)
+#define TEXT_MAX     (16u << 20)
+#define CELL_MAX     65536
+#define PROBLEMS_MAX 20 /* shown; -o json has them all */
+#define SOON_S       (INT64_C(2) * 86400)
 
 /* ---- the first line ---- */
 
@@ -257,13 +258,25 @@ static void print_problem(struct out *out, const json_t *problem)
 	buf_deinit(&text);
 }
 
+static void print_problems(struct out *out, const json_t *problems)
+{
+	size_t count = json_array_size(problems);
+
+	out_fmt(out, "\n");
+	out_styled(out, STYLE_BOLD, SV("Problems"));
+	out_fmt(out, "\n");
+	for (size_t i = 0; i < count && i < PROBLEMS_MAX; i++)
+		print_problem(out, json_array_get(problems, i));
+	if (count > PROBLEMS_MAX)
+		out_fmt(out, "  ... and %zu more (status -o json)\n", count - PROBLEMS_MAX);
+}
+
 void status_print(struct out *out, const json_t *report, int64_t now)
 {
 	const json_t *listeners = json_member(report, "listeners");
 	const json_t *routes = json_member(report, "routes");
 	const json_t *certificates = json_member(report, "certificates");
-	const json_t *problems = json_member(report, "problems"), *problem;
-	size_t i;
+	const json_t *problems = json_member(report, "problems");
 
 	print_headline(out, report);
 	if (json_array_size(listeners) > 0)
@@ -272,13 +285,6 @@ void status_print(struct out *out, const json_t *report, int64_t now)
 		print_routes(out, routes);
 	if (json_array_size(certificates) > 0)
 		print_certificates(out, certificates, now);
-	if (json_array_size(problems) == 0)
-		return;
-	out_fmt(out, "\n");
-	out_styled(out, STYLE_BOLD, SV("Problems"));
-	out_fmt(out, "\n");
-	json_array_foreach(problems, i, problem)
-	{
-		print_problem(out, problem);
-	}
+	if (json_array_size(problems) > 0)
+		print_problems(out, problems);
 }

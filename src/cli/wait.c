@@ -123,6 +123,7 @@ static int tell_met(struct cli *cli, const struct waiting *waiting, const struct
 /* kubectl's line, then why, and what to look at. */
 static int tell_late(struct cli *cli, const struct waiting *waiting, const struct ref *ref)
 {
+	bool elsewhere = ref->ns != NULL && strcmp(ref->ns, "default") != 0;
 	struct buf words;
 
 	cli_error(cli, "timed out waiting for the condition on %s/%s", ref->kind->plural,
@@ -132,8 +133,8 @@ static int tell_late(struct cli *cli, const struct waiting *waiting, const struc
 	buf_init(&words, WORDS_MAX);
 	condition_words(waiting->last, waiting->type, &words);
 	out_fmt(&cli->err, "%s/%s: %s\nSee 'sallyport%s%s describe %s %s'.\n", ref->kind->singular,
-		ref->name, buf_cstr(&words), ref->ns == NULL ? "" : " -n ",
-		ref->ns == NULL ? "" : ref->ns, ref->kind->singular, ref->name);
+		ref->name, buf_cstr(&words), elsewhere ? " -n " : "", elsewhere ? ref->ns : "",
+		ref->kind->singular, ref->name);
 	buf_deinit(&words);
 	return EXIT_FAILED;
 }

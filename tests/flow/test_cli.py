@@ -252,6 +252,8 @@ def test_annotate_and_label(site, host):
     assert host.json("get", "gateway", "web")["metadata"]["annotations"] == {"a.example/b": "c"}
     assert host.ok("label", "gateway", "web", "t=1") == GATEWAY + "/web labeled\n"
     assert host.ok("label", "gateway", "web", "t=1") == GATEWAY + "/web not labeled\n"
+    r = host("label", "gateway", "web", "t=2")
+    assert r.code == 1 and r.err == "error: 't' already has a value (1), and --overwrite is false\n", r
     assert host.ok("label", "gateways", "--all", "t-") == GATEWAY + "/web unlabeled\n"
     r = host("label", "gateway", "web", "t=not a label")
     assert r.code == 1 and "invalid" in r.err, r
@@ -345,6 +347,8 @@ def test_namespaces_take_what_is_in_them(host):
 def test_api_resources(host):
     out = host.ok("api-resources").splitlines()
     assert out[0].split() == ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"]
+    names = [line.split()[0] for line in out[1:]]
+    assert names[:2] == ["configmaps", "events"] and names.index("orders") < names.index("gateways"), names
     assert any(line.split() == ["gateways", "gtw", "gateway.networking.k8s.io/v1", "true", "Gateway"] for line in out)
     assert "gateways.gateway.networking.k8s.io" in host.ok("api-resources", "-o", "name").splitlines()
     assert {line.split()[-2] for line in host.ok("api-resources", "--namespaced=false", "--no-headers").splitlines()} == {"false"}
@@ -361,4 +365,4 @@ def test_wait(site, host):
     assert host.ok("wait", "--for=create", "gateway/web", "svc/pages").count("condition met") == 2
     r = host("wait", "--for=condition=Never", "gateway/web", "--timeout=0")
     assert r.code == 1 and "error: timed out waiting for the condition on gateways/web" in r.err, r
-    assert "it has no condition Never" in r.err, r
+    assert "it has no condition Never yet" in r.err, r

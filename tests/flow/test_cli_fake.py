@@ -873,3 +873,26 @@ def test_delete_waits_until_it_is_gone(fake):
     r = run(fake, "delete", "gateway", "a", "--timeout=200ms")
     assert r.code == 1 and "timed out" in r.err, r
     assert run(fake, "delete", "gateway", "a", "--wait=false").code == 0
+
+
+# ---- its own output
+
+
+def test_output_that_cannot_be_written(fake):
+    fake.put(GATEWAYS, "a")
+    for args in (["get", "gateways"], ["get", "gateway", "a", "-o", "yaml"], ["version"], ["status"]):
+        with open("/dev/full", "w") as full:
+            p = subprocess.Popen([CLI, "--socket", fake.path, *args], stdout=full, stderr=subprocess.PIPE, text=True,
+                                 env=environment())
+            r = finish(p)
+        assert r.code == 1 and "standard output cannot be written to" in r.err, (args, r)
+
+
+def test_errors_stand_in_their_place(fake):
+    """Piped into one file, what was done and what failed come in the order in which they happened."""
+    fake.put(GATEWAYS, "a")
+    fake.put(GATEWAYS, "c")
+    p = subprocess.Popen([CLI, "--socket", fake.path, "delete", "gateway", "c", "b", "a"], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, env=environment())
+    lines = finish(p).out.splitlines()
+    assert len(lines) == 3 and '"b" not found' in lines[1], lines

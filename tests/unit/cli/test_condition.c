@@ -93,7 +93,7 @@ static void test_words(void **state)
 					     "an older generation of the object");
 	buf_reset(&text);
 	condition_words(object, SV("Issuing"), &text);
-	assert_string_equal(buf_cstr(&text), "it has no condition Issuing");
+	assert_string_equal(buf_cstr(&text), "it has no condition Issuing yet");
 	buf_deinit(&text);
 }
 

@@ -38,6 +38,7 @@ static void test_labels(void **state)
 		{"name", "Name"},
 		{"creationTimestamp", "Creation Timestamp"},
 		{"uid", "UID"},
+		{"acme", "ACME"},
 		{"dnsNames", "DNS Names"},
 		{"finalizeURL", "Finalize URL"},
 		{"http01", "Http01"},

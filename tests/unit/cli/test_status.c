@@ -206,6 +206,19 @@ static void test_text(void **state)
 			    "  Certificate c: OrderFailed, 5m ago: no\n");
 }
 
+static void test_many_problems(void **state)
+{
+	AUTO(auto_json) json_t *made = status_down("first");
+	char text[16384];
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		report_problem(made, SEVERITY_OK, "x", SV("another"));
+	print(made, text, sizeof(text));
+	assert_non_null(strstr(text, "sallyportd: first\n"));
+	assert_non_null(strstr(text, "  ... and 11 more (status -o json)\n"));
+}
+
 /* However long names and messages are, and whatever is in them. */
 static void test_fits(void **state)
 {
@@ -240,7 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_severity),  cmocka_unit_test(test_staging),
 		cmocka_unit_test(test_not_ready), cmocka_unit_test(test_text),
-		cmocka_unit_test(test_fits),
+		cmocka_unit_test(test_fits),      cmocka_unit_test(test_many_problems),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
