@@ -12,7 +12,7 @@
 
 #define STREAM_WINDOW 131072  /* request bytes a stream may have under way */
 #define CONN_WINDOW   1048576 /* all streams of a connection together */
-#define GOODBYE_MS    1000    /* how long new streams are still taken after the first GOAWAY */
+#define GOODBYE_MS    2000    /* how long new streams are still taken after the first GOAWAY */
 
 static int64_t now_of(const struct h2 *h2)
 {
@@ -424,47 +424,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return h2->noisy ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-/* ---- frames on streams that are no more (RFC 9113, sections 5.1 and 5.1.1) ----
- * The library ignores them all. Only those may be innocent that come on a stream which we have
- * reset: they were under way.
- */
-static void remember_closed(struct h2 *h2, int32_t id, bool may_follow)
-{
-	h2->closed[h2->closed_next] = may_follow ? -id : id;
-	h2->closed_next = (h2->closed_next + 1) % H2_CLOSED_MAX;
-}
-
-static bool was_closed(const struct h2 *h2, int32_t id)
-{
-	for (size_t i = 0; i < H2_CLOSED_MAX; i++) {
-		if (h2->closed[i] == id)
-			return true;
-	}
-	return false;
-}
-
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
-{
-	struct h2 *h2 = arg;
-	bool head = hd->type == NGHTTP2_HEADERS;
-
-	if ((!head && hd->type != NGHTTP2_DATA) || hd->stream_id <= 0 || hd->stream_id % 2 == 0)
-		return 0;
-	if (hd->stream_id > h2->last_id) {
-		h2->last_id = head ? hd->stream_id : h2->last_id;
-		return 0;
-	}
-	if (stream_of(h2, hd->stream_id) != NULL)
-		return 0;
-	count_noise(h2);
-	if (was_closed(h2, -hd->stream_id))
-		return 0;
-	(void)nghttp2_session_terminate_session(session, head && !was_closed(h2, hd->stream_id)
-								 ? NGHTTP2_PROTOCOL_ERROR
-								 : NGHTTP2_STREAM_CLOSED);
-	return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
 			    void *arg)
 {
@@ -473,7 +432,7 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 	(void)session;
 	(void)error;
 	if (frame->hd.type == NGHTTP2_HEADERS && stream_of(h2, frame->hd.stream_id) == NULL)
-		remember_closed(h2, frame->hd.stream_id, true); /* refused: too many streams */
+		h2_scan_closed(&h2->scan, frame->hd.stream_id, true); /* refused: one too many */
 	count_noise(h2);
 	return 0;
 }
@@ -505,7 +464,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 	(void)error; /* a client may call its reset NO_ERROR */
 	if (!stream->sent_all && !stream->aborted)
 		count_reset(h2);
-	remember_closed(h2, id, !stream->peer_reset && !stream->ex->request_ended);
+	h2_scan_closed(&h2->scan, id, !stream->peer_reset && !stream->ex->request_ended);
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, NULL);
 	stream_free(stream);
 	if (h2->stream_count == 0)
@@ -515,18 +474,55 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 
 /* ---- receiving ---- */
 
+/* The session is broken; whoever says so first says why. */
+static void go_deaf(struct h2 *h2, uint32_t error)
+{
+	h2->deaf = true;
+	if (!h2->noisy)
+		(void)nghttp2_session_terminate_session(h2->session, error);
+}
+
+/* A frame's head has come. False: the frame is an error of the connection. */
+static bool frame_allowed(struct h2 *h2)
+{
+	bool open = stream_of(h2, h2_scan_stream(&h2->scan)) != NULL;
+
+	if (h2_scan_ignored(&h2->scan))
+		count_noise(h2);
+	switch (h2_scan_verdict(&h2->scan, open)) {
+	case H2_FINE:
+		return true;
+	case H2_LATE:
+		count_noise(h2);
+		return true;
+	case H2_BACKWARDS:
+		go_deaf(h2, NGHTTP2_PROTOCOL_ERROR);
+		break;
+	case H2_STREAM_IS_CLOSED:
+		go_deaf(h2, NGHTTP2_STREAM_CLOSED);
+		break;
+	}
+	return false;
+}
+
 static void receive(struct h2 *h2, struct str_view input)
 {
-	ssize_t count;
-
 	h2->receiving = true;
-	count = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data, input.len);
+	while (input.len > 0 && !h2->deaf && !h2->noisy) {
+		bool begins;
+		ssize_t count;
+		size_t len = h2_scan_next(&h2->scan, input, &begins);
+
+		if (begins && !frame_allowed(h2))
+			break;
+		count = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data, len);
+		if (count == NGHTTP2_ERR_FLOODED)
+			calm_down(h2);
+		else if (count < 0)
+			go_deaf(h2, NGHTTP2_PROTOCOL_ERROR);
+		input = sv_skip(input, len);
+	}
 	h2->receiving = false;
-	if (count >= 0)
-		return;
-	h2->deaf = true;
-	if (!h2->noisy) /* harmless when it was said already, with a better reason */
-		(void)nghttp2_session_terminate_session(h2->session, NGHTTP2_PROTOCOL_ERROR);
 }
 
 /* The client sends nothing more: what it has not asked completely, it will never ask. */
@@ -549,8 +545,7 @@ static void h2_input(struct conn *conn)
 	while (!h2->over && (io = conn_fill(conn)) == IO_OK) {
 		struct str_view input = conn_input(conn);
 
-		if (!h2->deaf)
-			receive(h2, input);
+		receive(h2, input);
 		conn_consume(conn, input.len);
 		if (h2->noisy)
 			break;
@@ -574,7 +569,6 @@ static nghttp2_session *session_new(struct h2 *h2)
 
 	if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
 		abort(); /* out of memory in a small allocation, as xmalloc */
-	nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
@@ -612,6 +606,7 @@ static void h2_open(struct conn *conn)
 	task_init(&h2->flush, h2_flush);
 	timer_init(&h2->goodbye, goodbye_over);
 	h2_guard_init(&h2->guard, now_of(h2));
+	h2_scan_init(&h2->scan);
 	h2->session = session_new(h2);
 	(void)nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
 				      ARRAY_LEN(settings));

@@ -80,6 +80,20 @@ static size_t stream_buffer(const struct h2 *h2)
 	return limit < STREAM_BUFFER ? limit : STREAM_BUFFER;
 }
 
+static void send_trailers(struct h2_stream *stream)
+{
+	nghttp2_nv nvs[FIELDS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < stream->trailers.count && count < FIELDS_MAX; i++) {
+		const struct field *field = &stream->trailers.items[i];
+
+		if (field_trailer_ok(field->id) && passes(field->id))
+			nvs[count++] = nv_new(field->name, field->value);
+	}
+	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
+}
+
 static ssize_t read_content(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
 			    uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
@@ -97,24 +111,12 @@ static ssize_t read_content(nghttp2_session *session, int32_t id, uint8_t *buf, 
 	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
 	if (there <= length && stream->finished) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
-		if (stream->has_trailers)
+		if (stream->has_trailers) {
 			*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+			send_trailers(stream); /* behind the frame that is being made */
+		}
 	}
 	return (ssize_t)(there < length ? there : length);
-}
-
-static void send_trailers(struct h2_stream *stream)
-{
-	nghttp2_nv nvs[FIELDS_MAX];
-	size_t count = 0;
-
-	for (size_t i = 0; i < stream->trailers.count && count < FIELDS_MAX; i++) {
-		const struct field *field = &stream->trailers.items[i];
-
-		if (field_trailer_ok(field->id) && passes(field->id))
-			nvs[count++] = nv_new(field->name, field->value);
-	}
-	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
 }
 
 int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd,
@@ -132,11 +134,8 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
 	h2->buffered -= length;
 	h2_guard_sent(&h2->guard, length, buf_len(&stream->out) == 0);
 	stream->active_ms = loop_now(h2->conn->worker->loop);
-	if (buf_len(&stream->out) == 0) {
+	if (buf_len(&stream->out) == 0)
 		buf_release(&stream->out);
-		if (stream->finished && stream->has_trailers)
-			send_trailers(stream);
-	}
 	(void)frame;
 	if (stream->full && buf_len(&stream->out) <= stream_buffer(h2) / 2) {
 		stream->full = false;
@@ -177,7 +176,8 @@ bool h2_body(struct exchange *ex, struct str_view bytes)
 		(void)nghttp2_session_resume_data(h2->session, stream->id);
 	}
 	h2_flush_later(h2);
-	stream->full = buf_len(&stream->out) >= stream_buffer(h2) || h2->buffered >= CONN_BUFFER;
+	stream->full = stream->full || buf_len(&stream->out) >= stream_buffer(h2) ||
+		       h2->buffered >= CONN_BUFFER;
 	return !stream->full;
 }
 

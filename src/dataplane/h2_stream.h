@@ -8,26 +8,23 @@
 #include "dataplane/conn.h"
 #include "dataplane/exchange.h"
 #include "dataplane/h2_guard.h"
+#include "dataplane/h2_scan.h"
 #include "http/h2_head.h"
 
 #include <nghttp2/nghttp2.h>
-
-#define H2_CLOSED_MAX 128
 
 struct h2 { /* codec state of one connection */
 	struct conn *conn;
 	nghttp2_session *session;
 	struct h2_guard guard;
+	struct h2_scan scan;
 	struct list streams;
 	unsigned stream_count, requests;
-	size_t buffered;               /* response bytes that wait in all streams */
-	uint64_t taken;                /* bytes that the client had taken ... */
-	int64_t taken_ms;              /* ... when they were last seen to grow */
-	struct task flush;             /* what was submitted leaves at the end of the turn */
-	struct timer goodbye;          /* from the first GOAWAY to the second */
-	int32_t last_id;               /* newest stream that the client has opened */
-	int32_t closed[H2_CLOSED_MAX]; /* latest closed ones; negative: we ended it early */
-	size_t closed_next;
+	size_t buffered;      /* response bytes that wait in all streams */
+	uint64_t taken;       /* bytes that the client had taken ... */
+	int64_t taken_ms;     /* ... when they were last seen to grow */
+	struct task flush;    /* what was submitted leaves at the end of the turn */
+	struct timer goodbye; /* from the first GOAWAY to the second */
 	bool receiving; /* inside nghttp2_session_mem_recv: streams are not freed, nothing is sent
 			 */
 	bool leaving;   /* GOAWAY that names no last stream was submitted */

@@ -264,6 +264,11 @@ static void up_ready(struct loop_fd *watch, unsigned events)
 
 /* ---- beginning ---- */
 
+static int64_t sweep_ms(const struct plane_limits *limits)
+{
+	return limits->upstream_idle_ms < SWEEP_MS ? limits->upstream_idle_ms : SWEEP_MS;
+}
+
 void up_idle(struct upstream_conn *up)
 {
 	up->state = UP_IDLE;
@@ -274,7 +279,7 @@ void up_idle(struct upstream_conn *up)
 	timer_stop(up_loop(up), &up->timer);
 	buf_release(&up->out);
 	if (!timer_armed(&up->owner->sweep))
-		timer_in(up_loop(up), &up->owner->sweep, SWEEP_MS);
+		timer_in(up_loop(up), &up->owner->sweep, sweep_ms(up_limits(up)));
 }
 
 /* A head, what a codec may bring after it was told to wait, and the chunk lines around it, which in
@@ -403,9 +408,10 @@ void upstream_begin(struct exchange *ex)
 
 /* ---- the request's body ---- */
 
+/* Once full, it stays so until up_room says otherwise: the codec waits to be told. */
 static bool up_has_room(struct upstream_conn *up)
 {
-	up->full = buf_len(&up->out) >= up_limits(up)->buffer;
+	up->full = up->full || buf_len(&up->out) >= up_limits(up)->buffer;
 	return !up->full;
 }
 
@@ -535,7 +541,7 @@ static void upstreams_sweep(struct timer *timer)
 
 	pool_sweep(&upstreams->pool, now, limits->upstream_idle_ms);
 	if (left)
-		timer_in(upstreams->worker->loop, &upstreams->sweep, SWEEP_MS);
+		timer_in(upstreams->worker->loop, &upstreams->sweep, sweep_ms(limits));
 }
 
 struct upstreams *upstreams_new(struct worker *worker)

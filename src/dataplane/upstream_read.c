@@ -73,10 +73,10 @@ static size_t parse_head(struct upstream_conn *up, struct str_view run)
 		up_fail(up, 502, "upstream_malformed");
 		return 0;
 	}
-	up_arm(up); /* a head is progress, some bytes of one are not */
 	if (http_is_interim(ex->response.status)) {
 		size_t used = up->head.consumed;
 
+		up_arm(up); /* a head is progress, some bytes of one are not */
 		/* A client that waits for 100 has had ours (h1.c, h2.c). */
 		if (ex->response.status != 100)
 			exchange_upstream_interim(ex, &ex->response);
@@ -87,6 +87,8 @@ static size_t parse_head(struct upstream_conn *up, struct str_view run)
 	if (ex->response.status == 101)
 		up->request_done = false; /* the tunnel has an end of its own */
 	exchange_upstream_head(ex);
+	if (up->ex != NULL)
+		up_arm(up);
 	return up->head.consumed;
 }
 

@@ -1,0 +1,140 @@
+/* Which endpoint gets the next request: the less busy of two, and none that has just failed. */
+#include "dataplane/pool.h"
+
+#include "base/own.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#define COUNT 4
+
+struct rig {
+	struct pool pool;
+	struct sock_addr addrs[COUNT];
+	struct backend backend;
+	uint64_t random;
+};
+
+static int start(void **state)
+{
+	struct rig *rig = xcalloc(1, sizeof(*rig));
+
+	pool_init(&rig->pool);
+	rig->random = 1;
+	for (uint16_t i = 0; i < COUNT; i++)
+		assert_true(sock_addr_ip(&rig->addrs[i], SV("127.0.0.1"), (uint16_t)(8000 + i)));
+	rig->backend = (struct backend){.endpoint_count = COUNT, .endpoints = rig->addrs};
+	*state = rig;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	struct rig *rig = *state;
+
+	pool_deinit(&rig->pool);
+	free(rig);
+	return 0;
+}
+
+static struct endpoint *choose(struct rig *rig, int64_t now, uint64_t avoid)
+{
+	struct pool_wish wish = {.now = now, .avoid = avoid};
+
+	rig->random = rig->random * 6364136223846793005u + 1442695040888963407u;
+	wish.random = rig->random ^ rig->random >> 33;
+	return pool_choose(&rig->pool, &rig->backend, &wish);
+}
+
+static void test_shares(void **state)
+{
+	struct rig *rig = *state;
+	unsigned most = 0, least = UINT32_MAX;
+
+	for (int i = 0; i < 1000; i++) /* nobody ever finishes: all become equally busy */
+		choose(rig, 0, 0)->active++;
+	for (int i = 0; i < 50; i++) {
+		struct endpoint *endpoint = choose(rig, 0, 0);
+
+		most = endpoint->active > most ? endpoint->active : most;
+		least = endpoint->active < least ? endpoint->active : least;
+	}
+	assert_in_range(most, 245, 255);
+	assert_in_range(least, 245, 255);
+}
+
+static void test_failed_rests(void **state)
+{
+	struct rig *rig = *state;
+	struct endpoint *down = choose(rig, 0, 0);
+
+	pool_failed(down, 0);
+	for (int i = 0; i < 200; i++)
+		assert_ptr_not_equal(choose(rig, 999, 0), down);
+	pool_failed(down, 1000); /* twice as long */
+	for (int i = 0; i < 200; i++)
+		assert_ptr_not_equal(choose(rig, 2999, 0), down);
+	for (int i = 0; i < 20; i++) /* and never longer than half a minute */
+		pool_failed(down, 3000);
+	assert_in_range(down->down_until, 3001, 33000);
+	pool_worked(down);
+	assert_int_equal(down->down_until, 0);
+	pool_failed(down, 5000);
+	assert_int_equal(down->down_until, 6000);
+}
+
+/* Somebody must be asked, when all have failed. */
+static void test_all_down(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int i = 0; i < 100; i++)
+		pool_failed(choose(rig, 0, 0), 0);
+	assert_non_null(choose(rig, 1, 0));
+}
+
+static void test_avoid(void **state)
+{
+	struct rig *rig = *state;
+	struct endpoint *first = choose(rig, 0, 0);
+
+	for (int i = 0; i < 200; i++)
+		assert_ptr_not_equal(choose(rig, 0, first->id), first);
+	rig->backend.endpoint_count = 1; /* better the same than none */
+	assert_non_null(choose(rig, 0, choose(rig, 0, 0)->id));
+}
+
+static void test_sweep(void **state)
+{
+	struct rig *rig = *state;
+	struct endpoint *kept;
+
+	for (int i = 0; i < 100; i++)
+		(void)choose(rig, 0, 0);
+	assert_int_equal(rig->pool.endpoints.count, COUNT);
+	kept = choose(rig, 0, 0);
+	kept->active = 1;
+	pool_sweep(&rig->pool, 100, 100);
+	assert_int_equal(rig->pool.endpoints.count, COUNT);
+	pool_sweep(&rig->pool, 101, 100);
+	assert_int_equal(rig->pool.endpoints.count, 1);
+	kept->active = 0;
+	pool_sweep(&rig->pool, 101, 100);
+	assert_int_equal(rig->pool.endpoints.count, 0);
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_shares), EACH(test_failed_rests), EACH(test_all_down),
+		EACH(test_avoid),  EACH(test_sweep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
