@@ -38,6 +38,8 @@ static size_t column_of(const struct columns *columns)
 	struct str_view text = buf_view(&columns->cells);
 	size_t column = 0;
 
+	if (text.data == NULL)
+		return 0;
 	for (size_t i = text.len; i > 0 && text.data[i - 1] != '\n'; i--)
 		column += text.data[i - 1] == '\0';
 	return column;

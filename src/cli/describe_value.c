@@ -39,10 +39,10 @@ static void add_word(struct str_view word, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(acronyms); i++)
 		acronym |= sv_eq_nocase(word, acronyms[i]);
 	for (size_t i = 0; i < word.len; i++) {
-		char c = word.data[i];
-		bool raise = acronym || i == 0;
-
-		buf_addc(out, raise ? upper(c) : c);
+		if (acronym || i == 0)
+			buf_addc(out, upper(word.data[i]));
+		else
+			buf_addc(out, word.data[i]);
 	}
 }
 

@@ -86,7 +86,9 @@ static char unescaped(char c)
 {
 	if (c == 'n')
 		return '\n';
-	return c == 't' ? '\t' : c;
+	if (c == 't')
+		return '\t';
+	return c;
 }
 
 /* 'text' or "text" with \n, \t and \CHAR in it; false: no end. */
@@ -282,7 +284,7 @@ static int step_dot(struct run *run, struct str_view *path, const json_t *values
 	take_name(path, &name);
 	json_array_foreach(values, i, value)
 	{
-		if (sv_eq(buf_view(&name), SV("*")))
+		if (strcmp(buf_cstr(&name), "*") == 0)
 			step_all(value, next);
 		else
 			step_name(value, buf_view(&name), next);
