@@ -92,22 +92,42 @@ static size_t parse_head(struct upstream_conn *up, struct str_view run)
 	return up->head.consumed;
 }
 
-/* Content out of run; how many bytes are done with. */
-static size_t parse_body(struct upstream_conn *up, struct str_view run, bool *ended)
+/* Pieces of content that are passed on as one. */
+static void pass_on(struct upstream_conn *up, struct str_view *content)
+{
+	if (content->len > 0 && !exchange_upstream_body(up->ex, *content))
+		up->paused = true;
+	content->len = 0;
+}
+
+/* A backend that sends small chunks would cost the client a chunk, or a frame, for each: the pieces
+ * of one read are pushed together over the framing between them, which is done with. */
+static void gather(struct str_view *content, struct str_view piece)
+{
+	if (content->len == 0)
+		*content = piece;
+	if (piece.len == 0 || content->data == piece.data)
+		return;
+	memmove((char *)content->data + content->len, piece.data, piece.len);
+	content->len += piece.len;
+}
+
+/* Content out of run, which lies in our own read buffer; how many bytes are done with. */
+static size_t parse_body(struct upstream_conn *up, struct str_view run, struct str_view *content,
+			 bool *ended)
 {
 	size_t used = 0;
-	struct str_view content;
+	struct str_view piece;
 	enum h1_result result;
 
 	if (up->ex->upgraded) {
-		if (run.len > 0 && !exchange_upstream_body(up->ex, run))
-			up->paused = true;
+		*content = run;
 		return run.len;
 	}
-	result = h1_body_step(&up->body, run, &used, &content);
-	if (content.len > 0 && !exchange_upstream_body(up->ex, content))
-		up->paused = true;
+	result = h1_body_step(&up->body, run, &used, &piece);
+	gather(content, piece);
 	if (result == H1_BAD) {
+		pass_on(up, content);
 		up_fail(up, 502, "upstream_malformed");
 		return run.len;
 	}
@@ -118,21 +138,27 @@ static size_t parse_body(struct upstream_conn *up, struct str_view run, bool *en
 /* Everything that run holds; returns how many bytes are done with. After it up->ex may be NULL. */
 static size_t parse(struct upstream_conn *up, struct str_view run)
 {
+	struct str_view content = SV_NONE;
 	size_t done = 0;
 
 	while (up->ex != NULL && !up->response_done && (done < run.len || up->head_done)) {
 		struct str_view rest = sv_skip(run, done);
 		bool had_head = up->head_done, ended = false;
-		size_t used = had_head ? parse_body(up, rest, &ended) : parse_head(up, rest);
+		size_t used =
+			had_head ? parse_body(up, rest, &content, &ended) : parse_head(up, rest);
 
 		done += used;
-		if (ended)
+		if (ended) {
+			pass_on(up, &content);
 			up_finished(up, run.len - done);
-		else if (used == 0 && had_head == up->head_done)
+		} else if (used == 0 && had_head == up->head_done) {
 			break;
-		else if (had_head && done == run.len)
+		} else if (had_head && done == run.len) {
 			break;
+		}
 	}
+	if (up->ex != NULL)
+		pass_on(up, &content);
 	return done;
 }
 

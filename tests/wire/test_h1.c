@@ -173,6 +173,10 @@ static const struct answer answers[] = {
 	{"chunks, written anew",
 	 SV_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nok\r\n0\r\n\r\n"), 0,
 	 "HTTP/1.1 200", "2\r\nok\r\n0\r\n\r\n"},
+	{"small chunks become one",
+	 SV_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n"),
+	 0, "HTTP/1.1 200", "2\r\nok\r\n0\r\n\r\n"},
 	{"until the end of the connection", SV_INIT("HTTP/1.1 200 OK\r\n\r\nok"), 1, "HTTP/1.1 200",
 	 "2\r\nok\r\n0\r\n\r\n"},
 	{"early hints come first",
