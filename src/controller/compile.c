@@ -67,8 +67,7 @@ static void load_gateways(struct compile *compile)
 {
 	if (!gateways_follow(&compile->gateways, store_of(compile)) && !compile->gateways_dirty)
 		return;
-	gateways_deinit(&compile->gateways);
-	gateways_load(&compile->gateways, store_of(compile));
+	gateways_reload(&compile->gateways, store_of(compile));
 	compile->gateways_dirty = false;
 	compile->routes.attach_epoch++;
 	compile->routes.dirty = true;
@@ -271,24 +270,42 @@ static bool class_status(void *arg, const struct object *class)
 	return true;
 }
 
+/* The status of one Gateway. Of thousands of listeners few have news, so what went into the status
+ * that is stored is remembered, and made anew only when it is something else. */
+static void gateway_status(struct compile *compile, struct gateway *gateway,
+			   const struct gwstatus_env *env, bool look)
+{
+	const struct object *object = gateway->object;
+	uint64_t print = gwstatus_print(gateway, env);
+	json_t *status;
+
+	if (!look && gateway->told == print && gateway->told_revision == object->revision)
+		return;
+	status = gwstatus_gateway(gateway, env);
+	gateway->told_revision = 0;
+	if (json_same(json_member(object->json, "status"), status)) {
+		gateway->told = print;
+		gateway->told_revision = object->revision;
+	}
+	put_status(compile, object, status);
+}
+
 /* Not while the workers are taking something over: it would be "no" now and "yes" at once. */
 static void gateway_statuses(struct compile *compile)
 {
 	struct gwstatus_env env = {.acknowledged = !compile->publishing, .now = ctl_now()};
 	int64_t now = now_of(compile);
+	bool look = now - compile->told_at >= LOOK_MS; /* addresses of the host */
 
-	if (compile->ports.tried || now - compile->told_at >= LOOK_MS)
+	if (compile->ports.tried || look)
 		compile->untold = true;
 	compile->ports.tried = false;
 	if (!compile->untold || (compile->publishing && now - compile->published_at < ACK_WAIT_MS))
 		return;
 	compile->untold = false;
 	compile->told_at = now;
-	for (size_t i = 0; i < compile->gateways.count; i++) {
-		const struct gateway *gateway = compile->gateways.list[i];
-
-		put_status(compile, gateway->object, gwstatus_gateway(gateway, &env));
-	}
+	for (size_t i = 0; i < compile->gateways.count; i++)
+		gateway_status(compile, compile->gateways.list[i], &env, look);
 }
 
 static void backend_statuses(struct compile *compile)

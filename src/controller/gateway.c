@@ -279,6 +279,24 @@ void gateways_load(struct gateways *gateways, const struct store *store)
 	gateways_judge(gateways);
 }
 
+void gateways_reload(struct gateways *gateways, const struct store *store)
+{
+	struct gateways old = *gateways;
+
+	*gateways = (struct gateways){0};
+	gateways_load(gateways, store);
+	for (size_t i = 0; i < gateways->count; i++) {
+		struct gateway *gateway = gateways->list[i];
+		const struct gateway *before = gateways_find(&old, sv_from(gateway->id));
+
+		if (before != NULL && before->told_revision == gateway->object->revision) {
+			gateway->told = before->told;
+			gateway->told_revision = before->told_revision;
+		}
+	}
+	gateways_deinit(&old);
+}
+
 /* The same Gateway but for its status? (The issuer is named in an annotation.) */
 static bool same_wish(const struct object *a, const struct object *b)
 {

@@ -67,6 +67,8 @@ struct gateway {
 	bool address_bound[GATEWAY_ADDRESSES_MAX + 1];         /* wildcard: [0] IPv4, [1] IPv6 */
 	size_t listener_count;
 	struct gw_listener *listeners;
+	/* gwstatus_print of the status that is stored with this revision; 0: not known */
+	uint64_t told, told_revision;
 };
 
 struct gateways {
@@ -77,6 +79,8 @@ struct gateways {
 
 /* Every Gateway whose class is ours or does not exist. */
 void gateways_load(struct gateways *gateways, const struct store *store);
+/* Anew; what was told of a Gateway that is the same still is. */
+void gateways_reload(struct gateways *gateways, const struct store *store);
 void gateways_deinit(struct gateways *gateways);
 struct gateway *gateways_find(const struct gateways *gateways, struct str_view id);
 /* Takes the newest objects for the statuses; true: a Gateway was changed in more than its status,

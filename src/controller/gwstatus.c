@@ -372,6 +372,50 @@ json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_en
 			 telling.conditions, "listeners", listeners);
 }
 
+/* ---- what a status is made of ---- */
+
+static uint64_t mix(uint64_t print, uint64_t value)
+{
+	print = (print ^ value) * UINT64_C(0x9E3779B97F4A7C15);
+	return print ^ print >> 29;
+}
+
+static uint64_t mix_text(uint64_t print, const char *text)
+{
+	return mix(print, text == NULL ? 1 : sv_hash(sv_from(text)));
+}
+
+static uint64_t listener_print(uint64_t print, const struct gw_listener *listener)
+{
+	const uint64_t numbers[] = {listener->attached, listener->cert_count,   listener->bound,
+				    listener->unbound,  listener->cert_pending, listener->unusable,
+				    listener->conflict};
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		print = mix(print, numbers[i]);
+	print = mix_text(print, listener->cert_reason);
+	print = mix_text(print, listener->cert_message);
+	print = mix_text(print, listener->bind_message);
+	if (listener->rival == NULL)
+		return print;
+	print = mix(print, sv_hash(listener->rival->name));
+	return mix_text(print, listener->rival->gateway->id);
+}
+
+uint64_t gwstatus_print(const struct gateway *gateway, const struct gwstatus_env *env)
+{
+	uint64_t print = mix(env->acknowledged, gateway->state);
+
+	print = mix(print, (uint64_t)object_generation(gateway->spec));
+	print = mix_text(print, gateway->reason);
+	print = mix_text(print, gateway->message);
+	for (size_t i = 0; i < ARRAY_LEN(gateway->address_bound); i++)
+		print = mix(print, gateway->address_bound[i]);
+	for (size_t i = 0; i < gateway->listener_count; i++)
+		print = listener_print(print, &gateway->listeners[i]);
+	return print == 0 ? 1 : print;
+}
+
 /* ---- Backends ---- */
 
 json_t *gwstatus_backend(const struct object *backend, const char *problem, int64_t now)

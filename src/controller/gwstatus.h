@@ -11,6 +11,9 @@ struct gwstatus_env {
 
 /* New values; times of transition are taken from the object's present status. */
 json_t *gwstatus_class(const struct object *class, int64_t now);
+/* A number that stands for all that gwstatus_gateway makes a status of, but for the status that is
+ * stored and the addresses of the host; never 0. */
+uint64_t gwstatus_print(const struct gateway *gateway, const struct gwstatus_env *env);
 json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env);
 /* problem: NULL, or why it is not accepted. */
 json_t *gwstatus_backend(const struct object *backend, const char *problem, int64_t now);

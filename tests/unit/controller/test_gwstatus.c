@@ -1,6 +1,7 @@
 /* Pure parts: what a Gateway says while its workers are slow, ticket keys, tokens. */
 #include "objects.h"
 
+#include "base/own.h"
 #include "controller/gwstatus.h"
 #include "controller/tickets.h"
 #include "controller/tokens.h"
@@ -58,6 +59,48 @@ static void workers_may_be_slow(void **state)
 	}
 }
 
+/* Whatever a status tells is in its print, else it would be told too late. */
+static void print_is_another_with_every_news(void **state)
+{
+	struct gateway *gateway = bound_gateway(SPEC), *rival = bound_gateway(SPEC);
+	struct gw_listener *listener = &gateway->listeners[0];
+	struct gwstatus_env env = {.acknowledged = true};
+	uint64_t seen[16];
+	size_t count = 0;
+
+	(void)state;
+#define NEWS(change)                                           \
+	do {                                                   \
+		change;                                        \
+		seen[count++] = gwstatus_print(gateway, &env); \
+	} while (0)
+	NEWS((void)0);
+	NEWS(env.acknowledged = false);
+	NEWS(listener->attached = 1);
+	NEWS(listener->bound = 2);
+	NEWS(listener->unbound = 1);
+	NEWS(listener->bind_message = xstrdup("in use"));
+	NEWS(listener->unusable = true);
+	NEWS(listener->cert_count = 1);
+	NEWS(listener->cert_pending = true);
+	NEWS(listener->cert_reason = "InvalidCertificateRef");
+	NEWS(listener->cert_message = xstrdup("Secret a does not exist"));
+	NEWS(listener->conflict = CONFLICT_HOSTNAME);
+	NEWS(listener->rival = &rival->listeners[0]);
+	NEWS(gateway->address_bound[1] = true);
+	NEWS(gateway->state = GATEWAY_PENDING);
+#undef NEWS
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (seen[i] == seen[j])
+				fail_msg("news %zu looks like %zu", i, j);
+		}
+	}
+	assert_int_equal(gwstatus_print(gateway, &env), seen[count - 1]);
+	gateway_free(gateway);
+	gateway_free(rival);
+}
+
 static void ticket_keys_turn(void **state)
 {
 	struct tickets tickets = {.made = 0};
@@ -113,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(workers_may_be_slow),
+		cmocka_unit_test(print_is_another_with_every_news),
 		cmocka_unit_test(ticket_keys_turn),
 		cmocka_unit_test(tokens_are_served_when_acknowledged),
 	};
