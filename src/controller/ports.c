@@ -54,7 +54,7 @@ static struct port *port_get(struct ports *ports, const struct sock_addr *addr)
 static bool family_missing(const struct port *port)
 {
 	return sock_addr_any(&port->addr) && port->binding == NULL &&
-	       port->err.code != ERR_EXISTS && port->err.code != ERR_DENIED;
+	       (port->err.code == ERR_NOT_FOUND || port->err.code == ERR_UNSUPPORTED);
 }
 
 static void port_failed(struct port *port, int64_t now)

@@ -86,7 +86,7 @@ static int listen_failed(const struct sock_addr *addr, int reason, struct err *e
 			       "cannot listen on %s: no interface of this host has that address",
 			       text);
 	case EAFNOSUPPORT:
-		return err_set(err, ERR_IO,
+		return err_set(err, ERR_UNSUPPORTED,
 			       "cannot listen on %s: this host has no support for such addresses "
 			       "(is IPv6 disabled?)",
 			       text);

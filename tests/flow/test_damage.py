@@ -11,9 +11,9 @@ import copy
 import json
 import os
 import random
+import resource
 import socket
 import threading
-import time
 
 import pytest
 
@@ -829,6 +829,35 @@ def test_wildcard_beside_an_address(daemon, origins, http_port):
         wait_for(lambda: web.get(daemon.address, http_port, "a.test").json()["service"] == "other", "the narrow one")
         daemon.cli("delete", "gateway", "wide", "narrow")
         wait_for(lambda: not daemon.list("gateways"), "both to be gone")
+
+
+def test_no_descriptors_left(daemon, http_port):
+    """A listener without a socket says why, and has one soon after there are descriptors again."""
+    pid = daemon.process.pid
+    connection = world.SocketConnection(daemon.socket)
+
+    def ask(method, plural, name="", body=None):
+        connection.request(method, world.Daemon.path(plural, name), body=json.dumps(body) if body else None,
+                           headers={"Content-Type": "application/json"})
+        response = connection.getresponse()
+        data = response.read()
+        assert response.status in (200, 201), data
+        return json.loads(data)
+    ask("GET", "gateways")
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    taken = {int(fd) for fd in os.listdir("/proc/%d/fd" % pid)}
+    least = next(n for n in range(4096) if n not in taken)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (least, limits[1]))
+    try:
+        ask("POST", "gateways", body=world.gateway(None, [world.listener("http", http_port)]))
+        found = ask("GET", "gateways", "edge")["status"]["listeners"][0]["conditions"]
+        said = [c["message"] for c in found if c["type"] == "Programmed" and c["status"] == "False"]
+        accepted = [c["message"] for c in found if c["type"] == "Accepted"]
+        assert said and "Too many open files" in " ".join(said + accepted), found
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    connection.close()
+    daemon.wait_programmed()
 
 
 def test_thousand_routes_come_to_rest(daemon, origin, http_port):
