@@ -70,7 +70,7 @@ class Origin:
 
     async def _listen(self):
         self.release_event = asyncio.Event()
-        self.tasks = set()
+        self.tasks, self.writers = set(), set()
         if self.path:
             self.server = await asyncio.start_unix_server(self._accepted, self.path, limit=1 << 20)
         else:
@@ -81,9 +81,11 @@ class Origin:
     def stop(self):
         def end():
             self.server.close()
+            for writer in list(self.writers):
+                writer.transport.abort()
             for task in list(self.tasks):
                 task.cancel()
-            self.loop.call_soon(self.loop.stop)
+            self.loop.call_later(0.01, self.loop.stop)  # when they have seen it
         if self.thread.is_alive():
             self.loop.call_soon_threadsafe(end)
             self.thread.join(5)
@@ -98,6 +100,7 @@ class Origin:
     async def _accepted(self, reader, writer):
         task = asyncio.current_task()
         self.tasks.add(task)
+        self.writers.add(writer)
         self.connections += 1
         self.open_connections += 1
         try:
@@ -109,6 +112,7 @@ class Origin:
         finally:
             self.open_connections -= 1
             self.tasks.discard(task)
+            self.writers.discard(writer)
             writer.close()
 
     async def _exchange(self, reader, writer):

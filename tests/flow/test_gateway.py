@@ -278,3 +278,112 @@ def test_events_come_one_by_one(site, origin):
         assert response.readline() == b"data: first\n"
         origin.release()
         assert b"data: second" in response.read()
+
+
+def test_dead_endpoint_costs_no_request(daemon, origin, http_port):
+    """Of two endpoints one refuses connections: nothing was sent, so the other one is asked."""
+    daemon.apply(world.gateway(daemon.address, [world.listener("http", http_port)]),
+                 world.backend("app", ("127.0.0.1", free_port()), (origin.host, origin.port)),
+                 world.route("site", world.rule("app")))
+    daemon.wait_programmed()
+    for n in range(60):
+        assert web.get(daemon.address, http_port, "a.test", "/%d" % n).status == 200
+        assert web.get(daemon.address, http_port, "a.test", "/p", None, "POST", body=b"x").status == 200
+
+
+def test_service_that_restarts(daemon, origins, http_port):
+    """Kept connections of the service that was are not used for the one that is."""
+    first = origins("first")
+    daemon.apply(world.gateway(daemon.address, [world.listener("http", http_port)]),
+                 world.backend("app", (first.host, first.port)), world.route("site", world.rule("app")))
+    daemon.wait_programmed()
+    with web.Connection(daemon.address, http_port, "a.test") as kept:
+        for _ in range(5):
+            assert kept.ask().field("x-origin") == "first"
+        first.stop()
+        assert kept.ask().status in (502, 503)
+        origins("second", port=first.port)
+        wait_for(lambda: kept.ask().field("x-origin") == "second", "the new service")
+        for _ in range(20):
+            assert kept.ask("POST", body=b"x").field("x-origin") == "second"
+
+
+def test_service_that_closes_after_each_answer(daemon, origin, http_port):
+    daemon.apply(world.gateway(daemon.address, [world.listener("http", http_port)]),
+                 world.backend("app", (origin.host, origin.port)), world.route("site", world.rule("app")))
+    daemon.wait_programmed()
+    with web.Connection(daemon.address, http_port, "a.test") as kept:
+        for _ in range(50):
+            assert kept.ask(target="/close").status == 200
+            assert kept.ask("POST", target="/close", body=b"x").status == 200
+    assert origin.connections >= 100
+
+
+def test_second_daemon_does_not_share_a_port_in_silence(daemons, origin, http_port):
+    """SO_REUSEPORT would let two daemons share the port; the second one is told instead."""
+    first, second = daemons().start(), daemons().start()
+    second.apply(world.gateway(first.address, [world.listener("http", http_port)], name="late"))
+    second.cli("delete", "gateway", "late")
+    first.apply(world.gateway(first.address, [world.listener("http", http_port)]))
+    first.wait_programmed()
+    second.apply(world.gateway(first.address, [world.listener("http", http_port)]))
+    found = second.wait_condition("gateways", "edge", "Accepted", "False", "PortUnavailable",
+                                  of=world.listener_status("http"))
+    assert "sallyportd" in found["message"] and str(first.process.pid) in found["message"], found
+
+
+def test_kept_connection_follows_changes(daemon, origins, http_port):
+    """Routes change under a kept connection; a listener on another port comes and goes beside it."""
+    a, b = origins("a"), origins("b")
+    plain = world.gateway(daemon.address, [world.listener("http", http_port)])
+    daemon.apply(plain, world.backend("a", (a.host, a.port)), world.backend("b", (b.host, b.port)),
+                 world.route("site", world.rule("a")))
+    daemon.wait_programmed()
+    other = free_port(daemon.address)
+    with web.Connection(daemon.address, http_port, "x.test") as kept:
+        for _ in range(5):
+            daemon.apply(world.route("site", world.rule("b")))
+            wait_for(lambda: kept.ask().field("x-origin") == "b", "the change")
+            daemon.apply(world.gateway(daemon.address, [world.listener("http", http_port),
+                                                        world.listener("more", other)]))
+            wait_for(lambda: web.get(daemon.address, other, "x.test").status == 200, "the other port")
+            daemon.apply(plain, world.route("site", world.rule("a")))
+            wait_for(lambda: kept.ask().field("x-origin") == "a", "the change back")
+    with pytest.raises(ConnectionRefusedError):
+        web.get(daemon.address, other, "x.test")
+
+
+def test_head_and_trailers_and_continue(daemon, origin, http_port):
+    daemon.apply(world.gateway(daemon.address, [world.listener("http", http_port)]),
+                 world.backend("app", (origin.host, origin.port)), world.route("site", world.rule("app")))
+    daemon.wait_programmed()
+    with web.Connection(daemon.address, http_port, "a.test") as kept:
+        head = kept.ask("HEAD")
+        assert head.status == 200 and head.body == b"" and int(head.field("content-length")) > 0
+        assert kept.ask().status == 200, "the connection goes on after HEAD"
+    with socket.create_connection((daemon.address, http_port), 10) as sock:
+        sock.sendall(b"POST /sink HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 100 ")
+        sock.sendall(b"hello")
+        answer = b""
+        while b'"length": 5' not in answer:
+            piece = sock.recv(4096)
+            assert piece, answer
+            answer += piece
+    with socket.create_connection((daemon.address, http_port), 10) as sock:
+        sock.sendall(b"POST /sink HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Trailer: 1\r\n\r\n")
+        answer = b""
+        while b'"length": 7' not in answer:
+            piece = sock.recv(4096)
+            assert piece, answer
+            answer += piece
+
+
+def test_http2_many_streams_and_big_answers(site):
+    site.up()
+    with site.h2() as connection:
+        for _ in range(5):
+            streams = [connection.begin(target="/bytes?n=%d" % (n * 7001)) for n in range(40)]
+            for n, answer in enumerate(connection.answers(streams)):
+                assert answer.status == 200 and len(answer.body) == n * 7001

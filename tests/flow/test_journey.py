@@ -1,5 +1,4 @@
 """The main job, end to end: a host gets its certificate and serves HTTPS."""
-import re
 
 import pytest
 
@@ -75,7 +74,6 @@ def test_authority_at_its_defaults(daemon, make_ca, origin, make_site):
 def test_authority_that_refuses_every_second_nonce(daemon, make_ca, origin, make_site):
     ca = make_ca(nonce_reject=50)
     site = make_site(daemon, ca, origin).up()
-    assert len(re.findall("badNonce|JWS has an invalid anti-replay nonce", ca.log())) >= 0
     assert (ca.orders(), ca.accounts()) == (1, 1)
     assert site.https().status == 200
 

@@ -106,6 +106,7 @@ class Daemon:
         """Ends it and takes its files away; what a sanitizer found, or a crash, fails the test."""
         process = self.process
         if process is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
             return
         if "ASAN_OPTIONS" in os.environ and not process.ended():
             process.send(signal.SIGTERM)  # to its end: leaks are told there
@@ -295,7 +296,7 @@ def self_signed(name="self"):
 def certificate(name, *names, issuer="ca", ns="default", **spec):
     return {"apiVersion": "cert-manager.io/v1", "kind": "Certificate",
             "metadata": metadata(name, ns),
-            "spec": dict({"secretName": name, "dnsNames": list(names),
+            "spec": dict({"secretName": name, **({"dnsNames": list(names)} if names else {}),
                           "issuerRef": {"name": issuer, "kind": "ClusterIssuer"}}, **spec)}
 
 
