@@ -75,7 +75,8 @@ static void run_free(void *value)
 {
 	struct cert_run *run = value;
 
-	certificate_cancel_key(run);
+	certificate_forget_attempt(run);
+	free(run->facts.words);
 	free(run->key);
 	free(run);
 }
@@ -93,6 +94,11 @@ static void set_ready(struct cert_look *look)
 	set_time(look->status, "notBefore", look->dated, look->not_before);
 	set_time(look->status, "notAfter", look->dated, look->not_after);
 	set_time(look->status, "renewalTime", look->dated, look->renewal);
+	if (look->reason == NULL)
+		json_object_set_new(look->status, "secretResourceVersion",
+				    json_fmt("%llu", (unsigned long long)look->secret->revision));
+	else
+		json_object_del(look->status, "secretResourceVersion");
 	if (look->reason == NULL)
 		status_condition(look->status, look->cert, "Ready", COND_TRUE, "Ready",
 				 "Certificate is up to date and has not expired");

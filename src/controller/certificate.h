@@ -12,7 +12,33 @@
 
 #define CERT_WORDS_MAX 1024
 
-struct cert_run; /* what only memory knows of a Certificate */
+/* What a Secret was seen to hold, so that it is parsed once for each of its states: OpenSSL takes a
+ * millisecond for a key. */
+struct pair_facts {
+	uint64_t secret_revision; /* 0: not looked at */
+	const char *reason;       /* why it is no pair; NULL: it is one */
+	char *words;              /* of reason; owned */
+	unsigned key_types;       /* bits: enum key_type */
+	int64_t not_before, not_after;
+	uint64_t serial_hash;
+	int64_t noted_generation; /* taken from the status, for this generation; 0: parsed */
+	int64_t noted_renewal;
+};
+
+struct key_job;
+
+struct cert_run { /* what only memory knows of a Certificate */
+	struct controllers *ctl;
+	char *key;           /* store key */
+	int64_t due;         /* wall clock; 0: never */
+	struct key_job *job; /* a key is being made */
+	struct pair_facts facts;
+	/* of an attempt: the next private key, and the request that was seen to be for it */
+	EVP_PKEY *next_key;
+	uint64_t next_key_revision; /* of its Secret */
+	char *request_uid;
+	int64_t request_generation; /* of the Certificate */
+};
 
 struct cert_look {
 	struct controllers *ctl;
@@ -43,21 +69,15 @@ void certificate_look_at(struct cert_look *look, int64_t due);
 
 /* ---- certificate_secret.c ---- */
 enum key_type certificate_key_type(const struct cert_look *look);
-/* The next private key, once it is stored; NULL: it is being made. */
+/* The next private key, once it is stored, borrowed; NULL: it is being made. */
 EVP_PKEY *certificate_next_key(struct cert_look *look, const char *secret_name);
-/* Writes certificate and key into the Secret. true: they stand there already. */
-bool certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view chain,
+/* The Secret holds this chain already, with all that is noted about it. */
+bool certificate_is_installed(struct cert_look *look, struct str_view chain, struct str_view ca);
+/* Writes certificate and key into the Secret. */
+void certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view chain,
 			 struct str_view ca);
 void certificate_sync_template(struct cert_look *look); /* labels, annotations */
 
-struct key_job;
-struct cert_run {
-	struct controllers *ctl;
-	char *key;
-	int64_t due;         /* wall clock; 0: never */
-	struct key_job *job; /* a key is being made */
-};
-
-void certificate_cancel_key(struct cert_run *run); /* nobody waits for it any more */
+void certificate_forget_attempt(struct cert_run *run); /* the key, the job that makes it */
 
 #endif

@@ -7,13 +7,9 @@
 #include "base/own.h"
 #include "controller/renewal.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-struct pair { /* what the Secret holds */
-	struct cert_chain chain;
-	EVP_PKEY *key;
-};
 
 static bool no(struct cert_look *look, const char *reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -28,36 +24,120 @@ static bool no(struct cert_look *look, const char *reason, const char *fmt, ...)
 	return false;
 }
 
-static bool holds_pair(struct cert_look *look, struct pair *pair)
+/* ---- what the Secret holds ---- */
+
+static void no_pair(struct pair_facts *facts, const char *reason, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void no_pair(struct pair_facts *facts, const char *reason, const char *fmt, ...)
 {
-	AUTO(secret_deinit) struct buf crt = {0}, key = {0};
+	char words[CERT_WORDS_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(words, sizeof(words), fmt, args);
+	va_end(args);
+	facts->reason = reason;
+	facts->words = xstrdup(words);
+}
+
+static void read_certificate(struct pair_facts *facts, X509 *leaf, EVP_PKEY *key)
+{
+	struct cert_info info;
 	struct err err = {0};
+
+	if (!key_same_public(X509_get0_pubkey(leaf), key)) {
+		no_pair(facts, "InvalidKeyPair",
+			"Issuing certificate as Secret contains a private key that does not match "
+			"the certificate");
+		return;
+	}
+	if (cert_info_read(leaf, &info, &err) < 0) {
+		no_pair(facts, "InvalidCertificate",
+			"Issuing certificate as Secret contains an invalid certificate: %s",
+			err.msg);
+		return;
+	}
+	for (unsigned type = 0; type < KEY_TYPE_COUNT; type++)
+		facts->key_types |= key_is(key, (enum key_type)type) ? 1u << type : 0;
+	facts->not_before = info.not_before;
+	facts->not_after = info.not_after;
+	facts->serial_hash = sv_hash(sv_from(info.serial));
+	cert_info_deinit(&info);
+}
+
+static void read_pair(struct pair_facts *facts, const struct object *secret)
+{
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	AUTO(secret_deinit) struct buf crt = {0}, pem = {0};
+	AUTO(auto_key) EVP_PKEY *key = NULL;
+	struct err err = {0};
+
+	if (json_object_size(json_member(secret->json, "data")) == 0)
+		no_pair(facts, "MissingData",
+			"Issuing certificate as Secret does not contain any data");
+	else if (!secret_value(secret, "tls.key", &pem))
+		no_pair(facts, "MissingData",
+			"Issuing certificate as Secret does not contain a private key");
+	else if (!secret_value(secret, "tls.crt", &crt))
+		no_pair(facts, "MissingData",
+			"Issuing certificate as Secret does not contain a certificate");
+	else if ((key = key_from_pem(buf_view(&pem), &err)) == NULL)
+		no_pair(facts, "InvalidKeyPair",
+			"Issuing certificate as Secret contains invalid private key data: %s",
+			err.msg);
+	else if (chain_from_pem(buf_view(&crt), &chain, &err) < 0 || chain.count == 0)
+		no_pair(facts, "InvalidCertificate",
+			"Issuing certificate as Secret contains an invalid certificate: %s",
+			err.msg);
+	else
+		read_certificate(facts, chain.certs[0], key);
+}
+
+/* After a restart: what the status says of this very Secret and spec is believed, so that 100,000
+ * certificates are not parsed before the first request is answered. */
+static bool take_noted(struct cert_look *look, struct pair_facts *facts)
+{
+	const json_t *status = json_member(look->cert->json, "status");
+	const json_t *ready = condition_find(json_member(status, "conditions"), "Ready");
+	int64_t generation = object_generation(look->cert);
+	uint64_t revision;
+
+	return sv_to_u64(json_sv_at(status, "secretResourceVersion"), &revision) &&
+	       revision == look->secret->revision &&
+	       sv_eq(json_sv_at(ready, "status"), SV("True")) &&
+	       json_int_at(ready, "observedGeneration", 0) == generation &&
+	       json_time_at(status, "notBefore", &facts->not_before) &&
+	       json_time_at(status, "notAfter", &facts->not_after) &&
+	       json_time_at(status, "renewalTime", &facts->noted_renewal) &&
+	       (facts->noted_generation = generation) > 0;
+}
+
+static void look_into_secret(struct cert_look *look)
+{
+	struct pair_facts *facts = &look->run->facts;
+	bool first = facts->secret_revision == 0;
+
+	auto_free(&facts->words);
+	*facts = (struct pair_facts){.secret_revision = look->secret->revision};
+	if (first && take_noted(look, facts)) {
+		facts->key_types = UINT_MAX;
+		return;
+	}
+	*facts = (struct pair_facts){.secret_revision = look->secret->revision};
+	read_pair(facts, look->secret);
+}
+
+static bool holds_pair(struct cert_look *look)
+{
+	struct pair_facts *facts = &look->run->facts;
+	int64_t generation = object_generation(look->cert);
 
 	if (look->secret == NULL)
 		return no(look, "DoesNotExist", "Issuing certificate as Secret does not exist");
-	if (json_object_size(json_member(look->secret->json, "data")) == 0)
-		return no(look, "MissingData",
-			  "Issuing certificate as Secret does not contain any data");
-	if (!secret_value(look->secret, "tls.key", &key))
-		return no(look, "MissingData",
-			  "Issuing certificate as Secret does not contain a private key");
-	if (!secret_value(look->secret, "tls.crt", &crt))
-		return no(look, "MissingData",
-			  "Issuing certificate as Secret does not contain a certificate");
-	pair->key = key_from_pem(buf_view(&key), &err);
-	if (pair->key == NULL)
-		return no(look, "InvalidKeyPair",
-			  "Issuing certificate as Secret contains invalid private key data: %s",
-			  err.msg);
-	if (chain_from_pem(buf_view(&crt), &pair->chain, &err) < 0 || pair->chain.count == 0)
-		return no(look, "InvalidCertificate",
-			  "Issuing certificate as Secret contains an invalid certificate: %s",
-			  err.msg);
-	if (!key_same_public(X509_get0_pubkey(pair->chain.certs[0]), pair->key))
-		return no(look, "InvalidKeyPair",
-			  "Issuing certificate as Secret contains a private key that does not "
-			  "match the certificate");
-	return true;
+	if (facts->secret_revision != look->secret->revision ||
+	    (facts->noted_generation != 0 && facts->noted_generation != generation))
+		look_into_secret(look);
+	return facts->reason == NULL || no(look, facts->reason, "%s", facts->words);
 }
 
 static struct renewal_wish wish_of(const json_t *spec)
@@ -70,24 +150,21 @@ static struct renewal_wish wish_of(const json_t *spec)
 	return wish;
 }
 
-static bool read_dates(struct cert_look *look, const struct pair *pair)
+static void take_dates(struct cert_look *look)
 {
-	struct cert_info info;
-	struct err err = {0};
+	const struct pair_facts *facts = &look->run->facts;
 
-	if (cert_info_read(pair->chain.certs[0], &info, &err) < 0)
-		return no(look, "InvalidCertificate",
-			  "Issuing certificate as Secret contains an invalid certificate: %s",
-			  err.msg);
 	look->dated = true;
-	look->not_before = info.not_before;
-	look->not_after = info.not_after;
-	look->renewal =
-		renewal_time(info.not_before, info.not_after, wish_of(look->spec),
-			     sv_hash(sv_from(info.serial)) ^ sv_hash(sv_from(look->cert->key)));
-	cert_info_deinit(&info);
-	return true;
+	look->not_before = facts->not_before;
+	look->not_after = facts->not_after;
+	look->renewal = facts->noted_renewal;
+	if (facts->noted_generation == 0)
+		look->renewal =
+			renewal_time(facts->not_before, facts->not_after, wish_of(look->spec),
+				     facts->serial_hash ^ sv_hash(sv_from(look->cert->key)));
 }
+
+/* ---- is it what was asked for? ---- */
 
 /* Two Certificates that want one Secret would replace each other's for ever: the one that has it
  * keeps it. */
@@ -110,9 +187,9 @@ static bool is_ours(struct cert_look *look)
 		  object_name(look->secret), name);
 }
 
-static bool has_key_type(struct cert_look *look, const struct pair *pair)
+static bool has_key_type(struct cert_look *look)
 {
-	if (key_is(pair->key, certificate_key_type(look)))
+	if ((look->run->facts.key_types & 1u << certificate_key_type(look)) != 0)
 		return true;
 	return no(look, "SecretMismatch",
 		  "Issuing certificate as Existing private key is not up to date for spec: "
@@ -212,16 +289,16 @@ static bool has_not_expired(struct cert_look *look)
 void certificate_check(struct cert_look *look)
 {
 	const char *name = json_str_at(look->spec, "secretName");
-	struct pair pair = {0};
 
 	look->reason = NULL;
 	look->words[0] = '\0';
 	look->secret = name == NULL ? NULL
 				    : ctl_get(look->ctl, kind_of_secret(),
 					      object_namespace(look->cert), name);
-	if (holds_pair(look, &pair) && read_dates(look, &pair) && is_ours(look) &&
-	    has_key_type(look, &pair) && has_issuer(look) && has_names(look) && has_usages(look))
+	if (!holds_pair(look))
+		return;
+	take_dates(look);
+	if (is_ours(look) && has_key_type(look) && has_issuer(look) && has_names(look) &&
+	    has_usages(look))
 		(void)has_not_expired(look);
-	chain_deinit(&pair.chain);
-	EVP_PKEY_free(pair.key);
 }

@@ -23,7 +23,7 @@ struct attempt {
 	struct cert_look *look;
 	const char *key_secret; /* status.nextPrivateKeySecretName */
 	int64_t revision;       /* the one that is wanted */
-	EVP_PKEY *key;
+	EVP_PKEY *key;          /* borrowed */
 	const struct object *request;
 };
 
@@ -164,6 +164,11 @@ static void install(const struct attempt *attempt)
 	(void)base64_at(attempt->request->json, "status.ca", &ca);
 	if (!base64_at(attempt->request->json, "status.certificate", &chain))
 		err_set(&err, ERR_INVALID, "the CertificateRequest holds no certificate");
+	if (err.code == ERR_NONE &&
+	    certificate_is_installed(look, buf_view(&chain), buf_view(&ca))) {
+		succeeds(attempt);
+		return;
+	}
 	if (err.code != ERR_NONE || check_chain(attempt, buf_view(&chain), &from, &err) < 0) {
 		snprintf(words, sizeof(words), "the certificate that was issued is refused: %.900s",
 			 err.msg);
@@ -176,8 +181,8 @@ static void install(const struct attempt *attempt)
 			 when);
 		waits(look, "NotYetValid", words);
 		certificate_look_at(look, from - SKEW_S);
-	} else if (certificate_install(look, attempt->key, buf_view(&chain), buf_view(&ca))) {
-		succeeds(attempt);
+	} else {
+		certificate_install(look, attempt->key, buf_view(&chain), buf_view(&ca));
 	}
 }
 
@@ -187,22 +192,21 @@ static json_t *request_spec(const struct attempt *attempt, struct err *err)
 {
 	static const char *const members[] = {"issuerRef", "duration", "isCA", "usages"};
 	json_t *spec = json_object();
-	AUTO(buf_deinit) struct buf der, pem;
+	AUTO(buf_deinit) struct buf der;
 	struct name_list names;
 	struct cert_names view;
 	int rc;
 
 	buf_init(&der, ISSUANCE_TEXT_MAX);
-	buf_init(&pem, ISSUANCE_TEXT_MAX);
 	name_list_from_spec(&names, attempt->look->spec);
 	view = name_list_view(&names);
 	rc = csr_make(attempt->key, &view, &der, err);
 	name_list_deinit(&names);
-	if (rc < 0 || csr_to_pem(buf_view(&der), &pem, err) < 0) {
+	if (rc < 0) {
 		json_decref(spec);
 		return NULL;
 	}
-	json_object_set_new(spec, "request", json_base64(buf_view(&pem)));
+	json_object_set_new(spec, "request", json_request(buf_view(&der)));
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
 		json_t *value = json_object_get(attempt->look->spec, members[i]);
 
@@ -270,6 +274,8 @@ static bool request_is_current(const struct attempt *attempt)
 	static const char *const members[] = {"issuerRef", "duration", "isCA", "usages"};
 	const json_t *spec = json_member(attempt->request->json, "spec");
 	const char *key_secret = note_of(attempt->request, NOTE_KEY_SECRET);
+	struct str_view uid = json_sv_at(attempt->request->json, "metadata.uid");
+	struct cert_run *run = attempt->look->run;
 	struct name_list names;
 	bool same;
 
@@ -281,9 +287,15 @@ static bool request_is_current(const struct attempt *attempt)
 			       json_member(attempt->look->spec, members[i])))
 			return false;
 	}
+	if (run->request_uid != NULL && sv_eq(uid, sv_from(run->request_uid)) &&
+	    run->request_generation == object_generation(attempt->look->cert))
+		return true;
 	name_list_from_spec(&names, attempt->look->spec);
 	same = request_key_is(attempt->request, attempt->key, &names);
 	name_list_deinit(&names);
+	free(run->request_uid);
+	run->request_uid = same ? sv_dup(uid) : NULL;
+	run->request_generation = object_generation(attempt->look->cert);
 	return same;
 }
 
@@ -372,7 +384,6 @@ void certificate_issue(struct cert_look *look)
 	attempt.key = certificate_next_key(look, key_secret);
 	if (attempt.key != NULL)
 		take_step(&attempt);
-	EVP_PKEY_free(attempt.key);
 }
 
 /* ---- afterwards ---- */
@@ -415,6 +426,7 @@ void certificate_clean_up(struct cert_look *look)
 	struct leftovers left = {.look = look};
 
 	left.keep_from = json_int_at(look->status, "revision", 0) - (kept < 1 ? 1 : kept) + 1;
+	certificate_forget_attempt(look->run);
 	store_each(look->ctl->config.store, sv_from(keys), drop_key, &left);
 	if (left.keep_from > 0)
 		store_each(look->ctl->config.store, sv_from(requests), drop_request, &left);

@@ -82,11 +82,14 @@ static void key_done(struct job *self)
 	free(job);
 }
 
-void certificate_cancel_key(struct cert_run *run)
+void certificate_forget_attempt(struct cert_run *run)
 {
 	if (run->job != NULL)
-		run->job->run = NULL;
+		run->job->run = NULL; /* nobody waits for it any more */
 	run->job = NULL;
+	EVP_PKEY_free(TAKE(run->next_key));
+	run->next_key_revision = 0;
+	free(TAKE(run->request_uid));
 }
 
 static void begin_job(struct cert_look *look, const char *name, enum key_type type)
@@ -145,16 +148,19 @@ EVP_PKEY *certificate_next_key(struct cert_look *look, const char *secret_name)
 {
 	const struct object *secret =
 		ctl_get(look->ctl, kind_of_secret(), object_namespace(look->cert), secret_name);
-	EVP_PKEY *key;
+	struct cert_run *run = look->run;
 
 	if (secret == NULL) {
 		make_key(look, secret_name);
 		return NULL;
 	}
-	key = secret_key(secret, "tls.key", NULL);
-	if (key != NULL && key_is(key, certificate_key_type(look)))
-		return key;
-	EVP_PKEY_free(key);
+	if (run->next_key_revision != secret->revision) {
+		EVP_PKEY_free(TAKE(run->next_key));
+		run->next_key = secret_key(secret, "tls.key", NULL);
+		run->next_key_revision = secret->revision;
+	}
+	if (run->next_key != NULL && key_is(run->next_key, certificate_key_type(look)))
+		return run->next_key;
 	ctl_delete_object(look->ctl, secret); /* the spec asks for another type now */
 	return NULL;
 }
@@ -223,26 +229,18 @@ static void set_annotations(json_t *body, const struct cert_look *look)
 	json_decref(notes);
 }
 
-static bool set_data(json_t *body, EVP_PKEY *key, enum key_encoding encoding, struct str_view chain,
-		     struct str_view ca)
+static void set_value(json_t *body, const char *name, json_t *value)
 {
-	struct err err = {0};
-	AUTO(auto_json) json_t *fresh = key_data("tls.key", key, encoding, &err);
 	json_t *data = json_object_get(body, "data");
 
-	if (fresh == NULL)
-		return false;
 	if (!json_is_object(data)) {
 		data = json_object();
 		json_object_set_new(body, "data", data);
 	}
-	json_object_set_new(fresh, "tls.crt", json_base64(chain));
-	if (ca.len > 0)
-		json_object_set_new(fresh, "ca.crt", json_base64(ca));
+	if (value != NULL)
+		json_object_set_new(data, name, value);
 	else
-		json_object_del(data, "ca.crt");
-	json_object_update(data, fresh);
-	return true;
+		json_object_del(data, name);
 }
 
 static json_t *secret_body(const struct cert_look *look)
@@ -257,23 +255,46 @@ static json_t *secret_body(const struct cert_look *look)
 	return body;
 }
 
-bool certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view chain,
-			 struct str_view ca)
+/* All but the private key. */
+static json_t *public_body(const struct cert_look *look, struct str_view chain, struct str_view ca)
 {
 	json_t *body = secret_body(look);
-	bool pkcs8 = sv_eq(json_sv_at(look->spec, "privateKey.encoding"), SV("PKCS8"));
-	bool there;
 
 	set_template(body, look->spec);
 	set_annotations(body, look);
-	there = set_data(body, key, pkcs8 ? KEY_PKCS8 : KEY_PKCS1, chain, ca) &&
-		look->secret != NULL && json_same(body, look->secret->json);
-	if (there)
-		json_decref(body);
-	else
-		put_object(look->ctl, CTL_CERTIFICATE, sv_from(look->cert->key), kind_of_secret(),
-			   look->secret, body);
-	return there;
+	set_value(body, "tls.crt", json_base64(chain));
+	set_value(body, "ca.crt", ca.len > 0 ? json_base64(ca) : NULL);
+	return body;
+}
+
+bool certificate_is_installed(struct cert_look *look, struct str_view chain, struct str_view ca)
+{
+	AUTO(auto_json) json_t *body = NULL;
+
+	if (!look->dated) /* no Secret, or its key is not the certificate's */
+		return false;
+	body = public_body(look, chain, ca);
+	return json_same(body, look->secret->json);
+}
+
+void certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view chain,
+			 struct str_view ca)
+{
+	bool pkcs8 = sv_eq(json_sv_at(look->spec, "privateKey.encoding"), SV("PKCS8"));
+	struct err err = {0};
+	AUTO(auto_json)
+	json_t *data = key_data("tls.key", key, pkcs8 ? KEY_PKCS8 : KEY_PKCS1, &err);
+	json_t *body;
+
+	if (data == NULL) {
+		ctl_event(look->ctl, kind_of_certificate(), look->cert, "Warning", "KeyFailed",
+			  "%s", err.msg);
+		return;
+	}
+	body = public_body(look, chain, ca);
+	set_value(body, "tls.key", json_incref(json_object_get(data, "tls.key")));
+	put_object(look->ctl, CTL_CERTIFICATE, sv_from(look->cert->key), kind_of_secret(),
+		   look->secret, body);
 }
 
 void certificate_sync_template(struct cert_look *look)

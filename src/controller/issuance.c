@@ -229,6 +229,44 @@ bool base64_at(const json_t *value, const char *path, struct buf *out)
 	return text.len > 0 && dec_base64(out, text) && !out->spent;
 }
 
+#define PEM_BEGIN "-----BEGIN CERTIFICATE REQUEST-----\n"
+#define PEM_END   "-----END CERTIFICATE REQUEST-----\n"
+#define PEM_LINE  64
+
+json_t *json_request(struct str_view der)
+{
+	AUTO(buf_deinit) struct buf text, pem;
+	struct str_view rest;
+
+	buf_init(&text, ISSUANCE_TEXT_MAX);
+	buf_init(&pem, ISSUANCE_TEXT_MAX);
+	enc_base64(&text, der);
+	buf_add(&pem, SV(PEM_BEGIN));
+	for (rest = buf_view(&text); rest.len > 0; rest = sv_skip(rest, PEM_LINE)) {
+		buf_add(&pem, sv_head(rest, PEM_LINE));
+		buf_addc(&pem, '\n');
+	}
+	buf_add(&pem, SV(PEM_END));
+	return json_base64(buf_view(&pem));
+}
+
+bool request_at(const json_t *value, const char *path, struct buf *der)
+{
+	AUTO(buf_deinit) struct buf pem;
+	struct str_view text;
+	size_t begin, end;
+
+	buf_init(&pem, ISSUANCE_TEXT_MAX);
+	if (!base64_at(value, path, &pem))
+		return false;
+	begin = sv_find_sv(buf_view(&pem), SV(PEM_BEGIN));
+	if (begin == SV_NOT_FOUND)
+		return csr_from_pem(buf_view(&pem), der, NULL) == 0; /* another label, CRLF, … */
+	text = sv_skip(buf_view(&pem), begin + sizeof(PEM_BEGIN) - 1);
+	end = sv_find(text, '-');
+	return end != SV_NOT_FOUND && dec_base64(der, sv_head(text, end)) && buf_len(der) > 0;
+}
+
 bool secret_value(const struct object *secret, const char *name, struct buf *out)
 {
 	const json_t *value;

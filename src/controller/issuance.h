@@ -57,6 +57,10 @@ uint32_t random_u32(void); /* for jitter */
 
 /* ---- Secrets and texts ---- */
 json_t *json_base64(struct str_view bytes);
+/* A signing request (DER) as spec.request: base64 of PEM. Made and read without OpenSSL, which
+ * would check the signature each time; admission has, when the request was stored. */
+json_t *json_request(struct str_view der);
+bool request_at(const json_t *value, const char *path, struct buf *der);
 bool base64_at(const json_t *value, const char *path, struct buf *out); /* false: absent or bad */
 /* A value of a Secret; false: the Secret (may be NULL) has none. Release out with secret_deinit. */
 bool secret_value(const struct object *secret, const char *name, struct buf *out);

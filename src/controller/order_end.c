@@ -140,9 +140,12 @@ static void is_refused(struct order_look *look, const struct acme_result *result
 {
 	const char *type = result->problem.type;
 
-	if (strcmp(type, "unauthorized") == 0 && look->issuer.object != NULL)
+	bool unknown_kid = strcmp(type, "malformed") == 0 && strcmp(result->step, "newOrder") == 0;
+
+	if ((strcmp(type, "unauthorized") == 0 || unknown_kid) && look->issuer.object != NULL)
 		account_suspect(look->ctl, &look->issuer);
-	if (strcmp(type, "orderNotReady") == 0)
+	/* A CA that has moved does not take the account's old URL: it is looked up meanwhile. */
+	if (strcmp(type, "orderNotReady") == 0 || unknown_kid)
 		order_back_off(look, type, words, result->retry_after_ms);
 	else
 		order_fails(look, "errored", type, words);

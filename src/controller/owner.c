@@ -60,30 +60,47 @@ static bool queue_orphan(void *arg, const struct object *object)
 	return true;
 }
 
-/* Only these kinds are ever made for an owner. */
-static const char *const owned_prefixes[] = {
-	"core/secrets/", /* next private keys */
-	"cert-manager.io/certificates/",
-	"cert-manager.io/certificaterequests/",
-	"acme.cert-manager.io/orders/",
-	"acme.cert-manager.io/challenges/",
-	"operator.tigera.io/tigerastatuses/",
-	"gateway.networking.k8s.io/gatewayclasses/",
+/* What is ever made for an owner of a kind; the last row is for all others. Every renewal deletes a
+ * request, an order and a challenge, so that these do not look through everything. */
+static const struct {
+	const char *owner, *owned[8];
+} owned_kinds[] = {
+	{"acme.cert-manager.io/challenges/", {NULL}},
+	{"acme.cert-manager.io/orders/", {"acme.cert-manager.io/challenges/"}},
+	{"cert-manager.io/certificaterequests/", {"acme.cert-manager.io/orders/"}},
+	{"cert-manager.io/certificates/",
+	 {"cert-manager.io/certificaterequests/", "core/secrets/" /* next private keys */}},
+	{"",
+	 {"core/secrets/", "cert-manager.io/certificates/", "cert-manager.io/certificaterequests/",
+	  "acme.cert-manager.io/orders/", "acme.cert-manager.io/challenges/",
+	  "operator.tigera.io/tigerastatuses/", "gateway.networking.k8s.io/gatewayclasses/"}},
 };
+
+static void queue_orphans(struct controllers *ctl, const struct object *gone)
+{
+	struct orphans orphans = {.ctl = ctl, .gone = gone};
+	const char *ns = object_namespace(gone);
+	size_t row = 0;
+
+	while (!sv_starts(sv_from(gone->key), sv_from(owned_kinds[row].owner)))
+		row++;
+	for (size_t i = 0; owned_kinds[row].owned[i] != NULL; i++) {
+		AUTO(auto_free)
+		char *prefix = xasprintf("%s%s%s", owned_kinds[row].owned[i], ns,
+					 ns[0] == '\0' ? "" : "/");
+
+		store_each(ctl->config.store, sv_from(prefix), queue_orphan, &orphans);
+	}
+}
 
 /* A change of an owned object concerns itself; the end of any object concerns those it owned. */
 static void owner_map(struct controllers *ctl, const struct object *before,
 		      const struct object *after)
 {
-	struct orphans orphans = {.ctl = ctl, .gone = before};
-
-	if (after != NULL) {
-		if (before == NULL && json_at(after->json, "metadata.ownerReferences") != NULL)
-			ctl_queue(ctl, CTL_OWNER, sv_from(after->key));
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(owned_prefixes); i++)
-		store_each(ctl->config.store, sv_from(owned_prefixes[i]), queue_orphan, &orphans);
+	if (after == NULL)
+		queue_orphans(ctl, before);
+	else if (before == NULL && json_at(after->json, "metadata.ownerReferences") != NULL)
+		ctl_queue(ctl, CTL_OWNER, sv_from(after->key));
 }
 
 const struct ctl_row ctl_owner = {

@@ -65,12 +65,9 @@ void request_issued(struct request *request, struct str_view chain, struct str_v
 
 int request_csr(const struct object *request, struct buf *der, struct err *err)
 {
-	AUTO(buf_deinit) struct buf pem;
-
-	buf_init(&pem, ISSUANCE_TEXT_MAX);
-	if (!base64_at(request->json, "spec.request", &pem))
-		return err_set(err, ERR_INVALID, "spec.request is not base64");
-	return csr_from_pem(buf_view(&pem), der, err);
+	if (request_at(request->json, "spec.request", der))
+		return 0;
+	return err_set(err, ERR_INVALID, "spec.request is no signing request in PEM form");
 }
 
 /* ---- one step ---- */
@@ -182,7 +179,8 @@ static void secret_map(struct controllers *ctl, const struct object *before,
 	AUTO(auto_free) char *prefix = NULL;
 
 	if (after == NULL || before != NULL ||
-	    json_at(after->json, "metadata.ownerReferences") != NULL)
+	    json_at(after->json, "metadata.ownerReferences") != NULL ||
+	    note_of(after, NOTE_CERTIFICATE) != NULL)
 		return;
 	prefix = kind_prefix(kind_of_request(), object_namespace(after));
 	store_each(ctl->config.store, sv_from(prefix), queue_user, &waiting);
