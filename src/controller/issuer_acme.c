@@ -337,6 +337,11 @@ static void begin_registration(const struct look *look)
 				.alg = algorithm == NULL ? SV("HS256") : sv_from(algorithm)};
 	account->call = acme_account(account->client, email, binding == NULL ? NULL : &eab,
 				     registered, account);
+	/* A server that does not answer is tried for minutes before there is more to say. */
+	if (condition_find(json_at(look->issuer->object->json, "status.conditions"), "Ready") ==
+	    NULL)
+		not_ready(look, "Pending", "asking %s for the account",
+			  json_str_at(look->spec, "server"));
 }
 
 /* Everything but the contact is as it was registered. */
