@@ -51,6 +51,15 @@ def free_port(address="127.0.0.1", udp=False):
         return port
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
 _next_address = [random.SystemRandom().randrange(1, 250) << 8]
 
 

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-import world
 from acme_ca import Relay
 from proc import wait_for
 
