@@ -526,7 +526,8 @@ def tell_what_to_try():
                  "sp renew certificate/demo-tls",
                  "sp describe certificate demo-tls"):
         print("    " + text)
-    print("\n  In a browser: %s/ (it warns until it knows root.pem).\n"
+    print("\n  In a browser: %s/\n"
+          "  (it warns until root.pem is among the authorities it trusts).\n"
           "  The manifests are 1-issuer.yaml, 2-gateway.yaml and 3-site.yaml there.\n"
           "  Requests are shown below. Ctrl-C ends everything and removes that folder.\n" % base, flush=True)
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import world
-from proc import TOP, Process, clean_env, wait_for
+from proc import TOP, Process, clean_env, run, wait_for
 
 DEMO = [os.path.join(TOP, "scripts", "demo"), "--no-install"]
 
@@ -39,6 +39,9 @@ def test_until_interrupted(box):
                                   capture_output=True, env=clean_env())
             assert done.returncode == 0, command + done.stderr
             assert "This is " in done.stdout or "301" in done.stdout, done.stdout
+        sp = re.search(r"alias sp='(.*)'", text)[1]
+        for command in re.findall(r"^    sp (.*)$", text, re.M):
+            run("sh", "-c", "cd %s && %s %s" % (folder, sp, command))
         wait_for(lambda: demo.text().count('"GET /') >= 4, "the requests to be shown")
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(demo.pid)], capture_output=True,
                                   text=True).stdout.split()
