@@ -61,15 +61,13 @@ static bool queue_orphan(void *arg, const struct object *object)
 }
 
 /* What is ever made for an owner of a kind; the last row is for all others. Every renewal deletes a
- * request, an order and a challenge, so that these do not look through everything. */
+ * request, an order and a challenge: these do not look through everything. */
 static const struct {
 	const char *owner, *owned[8];
 } owned_kinds[] = {
 	{"acme.cert-manager.io/challenges/", {NULL}},
 	{"acme.cert-manager.io/orders/", {"acme.cert-manager.io/challenges/"}},
 	{"cert-manager.io/certificaterequests/", {"acme.cert-manager.io/orders/"}},
-	{"cert-manager.io/certificates/",
-	 {"cert-manager.io/certificaterequests/", "core/secrets/" /* next private keys */}},
 	{"",
 	 {"core/secrets/", "cert-manager.io/certificates/", "cert-manager.io/certificaterequests/",
 	  "acme.cert-manager.io/orders/", "acme.cert-manager.io/challenges/",
