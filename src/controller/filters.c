@@ -86,6 +86,56 @@ static void read_rewrite(const json_t *own, struct arena *arena, struct filters 
 	out->rewrite.path_change = read_path(json_member(own, "path"), &out->rewrite.path);
 }
 
+/* ---- mirrors and CORS ---- */
+
+static void read_mirror(const json_t *own, struct arena *arena, struct filters *out)
+{
+	const json_t *fraction = json_member(own, "fraction");
+	struct mirror_ask *mirror = &out->mirrors[out->mirror_count];
+
+	(void)arena;
+	if (out->mirror_count == FILTERS_MAX)
+		return; /* the schema lets no more in */
+	out->mirror_count++;
+	mirror->ref = json_member(own, "backendRef");
+	mirror->filter = out->at;
+	mirror->numerator = (uint32_t)json_int_at(own, "percent", 100);
+	mirror->denominator = 100;
+	if (fraction == NULL)
+		return;
+	mirror->numerator = (uint32_t)json_int_at(fraction, "numerator", 0);
+	mirror->denominator = (uint32_t)json_int_at(fraction, "denominator", 100);
+}
+
+static const struct str_view *read_texts(const json_t *list, struct arena *arena, size_t *count)
+{
+	struct str_view *texts = arena_zalloc(arena, (json_array_size(list) + 1) * sizeof(*texts));
+	json_t *text;
+	size_t i;
+
+	*count = 0;
+	json_array_foreach(list, i, text)
+	{
+		if (texts != NULL)
+			texts[(*count)++] =
+				sv_new(json_string_value(text), json_string_length(text));
+	}
+	return texts;
+}
+
+static void read_cors(const json_t *own, struct arena *arena, struct filters *out)
+{
+	struct cors *cors = &out->cors;
+
+	cors->present = true;
+	cors->credentials = json_bool_at(own, "allowCredentials", false);
+	cors->origins = read_texts(json_member(own, "allowOrigins"), arena, &cors->origin_count);
+	cors->methods = read_texts(json_member(own, "allowMethods"), arena, &cors->method_count);
+	cors->headers = read_texts(json_member(own, "allowHeaders"), arena, &cors->header_count);
+	cors->expose = read_texts(json_member(own, "exposeHeaders"), arena, &cors->expose_count);
+	cors->max_age = (uint32_t)json_int_at(own, "maxAge", 5);
+}
+
 /* ---- all ---- */
 
 static const struct row {
@@ -96,6 +146,8 @@ static const struct row {
 	{"ResponseHeaderModifier", "responseHeaderModifier", read_response_mods},
 	{"RequestRedirect", "requestRedirect", read_redirect},
 	{"URLRewrite", "urlRewrite", read_rewrite},
+	{"RequestMirror", "requestMirror", read_mirror},
+	{"CORS", "cors", read_cors},
 };
 
 static const struct row *row_of(const char *type)
@@ -123,6 +175,7 @@ int filters_read(const json_t *list, struct arena *arena, struct filters *out, c
 			return err_set(err, ERR_UNSUPPORTED, "filter %s is not supported",
 				       type == NULL ? "without type" : type);
 		}
+		out->at = i;
 		row->read(json_member(filter, row->member), arena, out);
 	}
 	if (out->redirect.present && out->rewrite.present) {

@@ -12,6 +12,8 @@
 #define ARENA_MAX     (1u << 20) /* arrays of one route's filters */
 #define MESSAGE_MAX   4096       /* bytes of a condition's message; what is more is left out */
 #define RULE_NAME_MAX 640        /* "namespace/name/rule" */
+#define WHERE_MAX     128        /* "rules[1].filters[2].requestMirror.backendRef" */
+#define RETRIES       2          /* attempts after the first when a rule's retry does not say */
 
 struct making { /* one route being compiled */
 	struct compiled *out;
@@ -42,12 +44,12 @@ static void rule_refused(struct making *making, const char *reason, const char *
 		making->out->refused_reason = reason;
 }
 
-static void ref_failed(struct making *making, size_t ref, const char *reason, const char *what)
+static void ref_failed(struct making *making, const char *ref, const char *reason, const char *what)
 {
 	struct compiled *out = making->out;
-	char where[64];
+	char where[WHERE_MAX];
 
-	snprintf(where, sizeof(where), "rules[%zu].backendRefs[%zu]", making->rule, ref);
+	snprintf(where, sizeof(where), "rules[%zu].%s", making->rule, ref);
 	if (out->refs_reason == NULL && reason != NULL)
 		out->refs_reason = reason;
 	say(&out->refs_message, where, what);
@@ -104,8 +106,9 @@ static bool ref_granted(struct making *making, const char *group, const struct t
 	return grants_permit(making->env->store, &ask);
 }
 
-/* What a reference comes to: a target, or NULL and the condition has been told. */
-static const struct target *resolve_ref(struct making *making, const json_t *ref, size_t index)
+/* What a reference comes to: a target, or NULL and the condition has been told. where: in the rule.
+ */
+static const struct target *resolve_ref(struct making *making, const json_t *ref, const char *where)
 {
 	const char *group = text_or(ref, "group", "");
 	struct target_name name = {.kind = text_or(ref, "kind", "Service"),
@@ -118,14 +121,14 @@ static const struct target *resolve_ref(struct making *making, const json_t *ref
 	if (!backend_kind_known(group, name.kind)) {
 		what = xasprintf("a backend of kind %s%s%s is not supported", name.kind,
 				 group[0] == '\0' ? "" : ".", group);
-		ref_failed(making, index, "InvalidKind", what);
+		ref_failed(making, where, "InvalidKind", what);
 		return NULL;
 	}
 	if (!ref_granted(making, group, &name)) {
 		what = xasprintf("%s %s/%s is in another namespace, and no ReferenceGrant there "
 				 "permits HTTPRoutes of %s to name it",
 				 name.kind, name.ns, name.name, object_namespace(making->route));
-		ref_failed(making, index, "RefNotPermitted", what);
+		ref_failed(making, where, "RefNotPermitted", what);
 		return NULL;
 	}
 	if (strcmp(name.kind, "Backend") == 0)
@@ -133,59 +136,111 @@ static const struct target *resolve_ref(struct making *making, const json_t *ref
 	target = use_target(making, &name);
 	if (target->message != NULL) {
 		what = xasprintf("%s %s/%s: %s", name.kind, name.ns, name.name, target->message);
-		ref_failed(making, index, target->reason, what);
+		ref_failed(making, where, target->reason, what);
 	}
 	return target;
 }
 
-static struct backend *backend_make(struct making *making, const json_t *ref, size_t index)
+/* name: RULE_NAME_MAX bytes, for the text of like->name. */
+static void backend_fill(const struct making *making, const json_t *ref,
+			 const struct target *target, struct backend *like, char *name)
 {
-	const struct target *target = resolve_ref(making, ref, index);
-	struct filters filters = {.redirect = {.present = false}};
-	struct err err = {.code = ERR_NONE};
-	char name[RULE_NAME_MAX];
-	const char *reason;
-	struct backend like = {.weight = (uint32_t)json_int_at(ref, "weight", 1),
-			       .fail_status = target == NULL ? 500 : target->fail_status};
-
-	snprintf(name, sizeof(name), "%s/%s:%u",
+	snprintf(name, RULE_NAME_MAX, "%s/%s:%u",
 		 text_or(ref, "namespace", object_namespace(making->route)),
 		 text_or(ref, "name", ""), (unsigned)json_int_at(ref, "port", 0));
-	like.name = sv_from(name);
+	like->name = sv_from(name);
 	if (json_member(ref, "port") == NULL)
-		like.name.len -= 2; /* ":0" */
-	if (target != NULL) {
-		like.protocol = target->protocol;
-		like.resolved_name = target->from_dns;
-		like.endpoint_count = target->endpoint_count;
-		like.endpoints = target->endpoints;
+		like->name.len -= 2; /* ":0" */
+	like->fail_status = target == NULL ? 500 : target->fail_status;
+	if (target == NULL)
+		return;
+	like->protocol = target->protocol;
+	like->resolved_name = target->from_dns;
+	like->endpoint_count = target->endpoint_count;
+	like->endpoints = target->endpoints;
+}
+
+/* ---- filters ---- */
+
+/* Resolves what RequestMirror filters name. The caller lets go of the backends (mirrors_drop).
+ * prefix: of the list in the rule. NULL: the arena is full. */
+static struct mirror *mirrors_make(struct making *making, const struct filters *filters,
+				   const char *prefix)
+{
+	struct mirror *mirrors =
+		arena_zalloc(&making->arena, (filters->mirror_count + 1) * sizeof(*mirrors));
+
+	for (size_t i = 0; mirrors != NULL && i < filters->mirror_count; i++) {
+		const struct mirror_ask *ask = &filters->mirrors[i];
+		struct backend like = {.weight = 1};
+		char name[RULE_NAME_MAX], where[WHERE_MAX];
+
+		snprintf(where, sizeof(where), "%sfilters[%zu].requestMirror.backendRef", prefix,
+			 ask->filter);
+		backend_fill(making, ask->ref, resolve_ref(making, ask->ref, where), &like, name);
+		mirrors[i] = (struct mirror){.backend = backend_new(&like),
+					     .numerator = ask->numerator,
+					     .denominator = ask->denominator};
 	}
-	if (filters_read(json_member(ref, "filters"), &making->arena, &filters, &reason, &err) < 0)
+	return mirrors;
+}
+
+static void mirrors_drop(struct making *making, const struct mirror *mirrors, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		part_unref(&mirrors[i].backend->part, making->env->graveyard);
+}
+
+/* Reads a list of filters, or refuses the rule. */
+static void read_filters(struct making *making, const json_t *list, struct filters *filters)
+{
+	struct err err = {.code = ERR_NONE};
+	const char *reason;
+
+	*filters = (struct filters){.at = 0};
+	if (filters_read(list, &making->arena, filters, &reason, &err) < 0)
 		rule_refused(making, reason, err.msg);
-	else if (filters.redirect.present || filters.rewrite.present)
-		rule_refused(making, "UnsupportedValue",
-			     "of the filters of a backendRef only header modifiers are supported");
+}
+
+static struct backend *backend_make(struct making *making, const json_t *ref, size_t index)
+{
+	struct backend *backend, like = {.weight = (uint32_t)json_int_at(ref, "weight", 1)};
+	struct filters filters;
+	struct mirror *mirrors;
+	char name[RULE_NAME_MAX], where[WHERE_MAX];
+
+	snprintf(where, sizeof(where), "backendRefs[%zu]", index);
+	backend_fill(making, ref, resolve_ref(making, ref, where), &like, name);
+	read_filters(making, json_member(ref, "filters"), &filters);
+	snprintf(where, sizeof(where), "backendRefs[%zu].", index);
+	mirrors = mirrors_make(making, &filters, where);
 	like.request_headers = filters.request_headers;
 	like.response_headers = filters.response_headers;
-	return backend_new(&like);
+	like.redirect = filters.redirect;
+	like.rewrite = filters.rewrite;
+	like.cors = filters.cors;
+	like.mirrors = mirrors;
+	like.mirror_count = mirrors == NULL ? 0 : filters.mirror_count;
+	backend = backend_new(&like);
+	mirrors_drop(making, mirrors, like.mirror_count);
+	return backend;
 }
 
 /* ---- one rule ---- */
 
+/* The rule's own filters; like->mirrors are to be dropped when the rule is made. */
 static void rule_filters(struct making *making, const json_t *json, struct rule *like)
 {
-	struct filters filters = {.redirect = {.present = false}};
-	struct err err = {.code = ERR_NONE};
-	const char *reason;
+	struct filters filters;
 
-	if (filters_read(json_member(json, "filters"), &making->arena, &filters, &reason, &err) < 0)
-		rule_refused(making, reason, err.msg);
-	else if (json_member(json, "retry") != NULL)
-		rule_refused(making, "UnsupportedValue", "retry is not supported");
+	read_filters(making, json_member(json, "filters"), &filters);
 	like->request_headers = filters.request_headers;
 	like->response_headers = filters.response_headers;
 	like->redirect = filters.redirect;
 	like->rewrite = filters.rewrite;
+	like->cors = filters.cors;
+	like->mirrors = mirrors_make(making, &filters, "");
+	like->mirror_count = like->mirrors == NULL ? 0 : filters.mirror_count;
 }
 
 static int64_t timeout_of(const json_t *json, const char *path)
@@ -194,6 +249,26 @@ static int64_t timeout_of(const json_t *json, const char *path)
 
 	(void)clock_parse_duration(json_sv_at(json, path), &ms);
 	return ms;
+}
+
+static void rule_retry(struct making *making, const json_t *json, struct rule_retry *retry)
+{
+	const json_t *codes = json_member(json, "codes");
+	uint16_t *list = arena_zalloc(&making->arena, (json_array_size(codes) + 1) * sizeof(*list));
+	json_t *code;
+	size_t i;
+
+	if (json == NULL)
+		return;
+	retry->present = true;
+	retry->attempts = (uint32_t)json_int_at(json, "attempts", RETRIES);
+	retry->backoff_ms = timeout_of(json, "backoff");
+	json_array_foreach(codes, i, code)
+	{
+		if (list != NULL)
+			list[retry->code_count++] = (uint16_t)json_integer_value(code);
+	}
+	retry->codes = list;
 }
 
 static void rule_name(const struct making *making, const json_t *json, char out[RULE_NAME_MAX])
@@ -244,6 +319,7 @@ static struct rule *rule_make(struct making *making, const json_t *json)
 	rule_name(making, json, name);
 	like.name = sv_from(name);
 	rule_filters(making, json, &like);
+	rule_retry(making, json_member(json, "retry"), &like.retry);
 	like.request_timeout_ms = timeout_of(json, "timeouts.request");
 	like.backend_timeout_ms = timeout_of(json, "timeouts.backendRequest");
 	for (; like.backend_count < json_array_size(refs); like.backend_count++)
@@ -254,6 +330,7 @@ static struct rule *rule_make(struct making *making, const json_t *json)
 	rule = rule_new(&like);
 	for (size_t i = 0; i < like.backend_count; i++) /* the rule has its own reference */
 		part_unref(&backends[i]->part, making->env->graveyard);
+	mirrors_drop(making, like.mirrors, like.mirror_count);
 	if (matches_compile(making, json, rule, &err))
 		return rule;
 	rule_refused(making, "UnsupportedValue", err.msg);

@@ -3,9 +3,12 @@
 #include "base/own.h"
 #include "dataplane/access.h"
 #include "dataplane/conn.h"
+#include "dataplane/cors.h"
 #include "dataplane/filter.h"
 #include "dataplane/local.h"
 #include "dataplane/match.h"
+#include "dataplane/mirror.h"
+#include "dataplane/retry.h"
 #include "dataplane/upstream.h"
 #include "dataplane/worker.h"
 
@@ -53,13 +56,14 @@ static void exchange_timeout(struct timer *timer)
 
 	EXCHANGE_CHECK(ex);
 	metric_add(&ex->worker->metrics.upstream_timeouts, 1);
+	if (!request && retry_after_failure(ex))
+		return;
 	upstream_detach(ex);
 	exchange_fail(ex, 504, request ? "request_timeout" : "backend_timeout");
 }
 
-struct exchange *exchange_new(struct conn *conn, void *stream)
+static struct exchange *exchange_alloc(struct worker *worker)
 {
-	struct worker *worker = conn->worker;
 	struct exchange_pool *pool = &worker->exchanges;
 	struct exchange *ex = pool->spare;
 	struct arena arena;
@@ -76,12 +80,29 @@ struct exchange *exchange_new(struct conn *conn, void *stream)
 	*ex = (struct exchange){.magic = EXCHANGE_MAGIC,
 				.arena = arena,
 				.worker = worker,
-				.conn = conn,
-				.proto = conn->proto,
-				.stream = stream,
 				.started_ms = loop_now(worker->loop)};
-	buf_init(&ex->unsent, 0);
+	list_init(&ex->copies);
 	timer_init(&ex->timer, exchange_timeout);
+	return ex;
+}
+
+struct exchange *exchange_new(struct conn *conn, void *stream)
+{
+	struct exchange *ex = exchange_alloc(conn->worker);
+
+	ex->conn = conn;
+	ex->proto = conn->proto;
+	ex->stream = stream;
+	return ex;
+}
+
+struct exchange *exchange_copy_new(struct worker *worker, const struct transport *proto,
+				   void *stream)
+{
+	struct exchange *ex = exchange_alloc(worker);
+
+	ex->proto = proto;
+	ex->stream = stream;
 	return ex;
 }
 
@@ -103,6 +124,14 @@ void exchange_pool_deinit(struct exchange_pool *pool)
 	buf_deinit(&pool->scratch);
 }
 
+/* Nothing comes from the backend any more, and no deadline passes. */
+static void exchange_stop(struct exchange *ex)
+{
+	upstream_detach(ex);
+	timer_stop(ex->worker->loop, &ex->timer);
+	timer_stop(ex->worker->loop, &ex->again);
+}
+
 static void count_status(struct exchange *ex)
 {
 	unsigned class = ex->status / 100u;
@@ -115,9 +144,9 @@ void exchange_close(struct exchange *ex)
 	struct exchange_pool *pool = &ex->worker->exchanges;
 
 	EXCHANGE_CHECK(ex);
-	upstream_detach(ex);
-	timer_stop(ex->worker->loop, &ex->timer);
-	if (ex->routed || ex->status != 0) {
+	mirror_part(ex);
+	exchange_stop(ex);
+	if (ex->conn != NULL && (ex->routed || ex->status != 0)) {
 		count_status(ex);
 		access_write(ex->worker->access, ex);
 	}
@@ -126,6 +155,7 @@ void exchange_close(struct exchange *ex)
 	if (ex->rule != NULL)
 		part_unpin(&ex->rule->part);
 	buf_deinit(&ex->unsent);
+	buf_deinit(&ex->replay);
 	ex->magic = 0;
 	if (pool->count >= SPARE_EXCHANGES_MAX) {
 		exchange_release(ex);
@@ -140,8 +170,7 @@ void exchange_close(struct exchange *ex)
 void exchange_abandon(struct exchange *ex)
 {
 	EXCHANGE_CHECK(ex);
-	upstream_detach(ex);
-	timer_stop(ex->worker->loop, &ex->timer);
+	exchange_stop(ex);
 	ex->response_ended = true;
 }
 
@@ -154,8 +183,7 @@ void exchange_fail(struct exchange *ex, uint16_t status, const char *failure)
 		return;
 	if (failure != NULL)
 		ex->failure = failure;
-	upstream_detach(ex);
-	timer_stop(ex->worker->loop, &ex->timer);
+	exchange_stop(ex);
 	if (!ex->response_started) {
 		local_error(ex, status);
 		return;
@@ -190,6 +218,12 @@ static void pin_rule(struct exchange *ex, struct rule *rule)
 	ex->rule = rule;
 }
 
+static void pin_backend(struct exchange *ex, struct backend *backend)
+{
+	part_pin(&backend->part);
+	ex->backend = backend;
+}
+
 static struct backend *choose_backend(struct exchange *ex)
 {
 	const struct rule *rule = ex->rule;
@@ -208,7 +242,7 @@ static struct backend *choose_backend(struct exchange *ex)
 	return NULL;
 }
 
-static void arm_timeouts(struct exchange *ex)
+void exchange_arm(struct exchange *ex)
 {
 	int64_t now = loop_now(ex->worker->loop);
 	int64_t first;
@@ -236,23 +270,57 @@ static bool count_down(struct exchange *ex)
 	return fields_set_id(&ex->request.fields, FIELD_MAX_FORWARDS, value);
 }
 
+/* The filters of the rule, copies for its mirrors, then the same of the backendRef. A path is
+ * changed once: what the backendRef says takes the place of what the rule says. */
 static bool prepare(struct exchange *ex, struct str_view prefix)
 {
+	const struct rule *rule = ex->rule;
+	const struct backend *backend = ex->backend;
 	struct fields *fields = &ex->request.fields;
+	struct str_view path = ex->request.target.path;
 
 	/* Answered by the codec, which reads the content anyway. */
 	fields_remove_id(fields, FIELD_EXPECT);
-	fields->max += FIELDS_OF_OURS + ex->rule->request_headers.set_count +
-		       ex->rule->request_headers.add_count +
-		       ex->backend->request_headers.set_count +
-		       ex->backend->request_headers.add_count;
-	return count_down(ex) && filter_forwarded(ex) &&
-	       filter_headers(fields, &ex->rule->request_headers) &&
-	       filter_headers(fields, &ex->backend->request_headers) &&
-	       (!ex->rule->rewrite.present || filter_rewrite(ex, &ex->rule->rewrite, prefix));
+	fields->max += FIELDS_OF_OURS + rule->request_headers.set_count +
+		       rule->request_headers.add_count + backend->request_headers.set_count +
+		       backend->request_headers.add_count;
+	if (!count_down(ex) || !filter_forwarded(ex) ||
+	    !filter_headers(fields, &rule->request_headers) ||
+	    (rule->rewrite.present && !filter_rewrite(ex, &rule->rewrite, prefix)))
+		return false;
+	if (rule->mirror_count > 0)
+		mirror_begin(ex, rule->mirrors, rule->mirror_count);
+	if (backend->rewrite.path_change != PATH_KEEP)
+		ex->request.target.path = path;
+	if (!filter_headers(fields, &backend->request_headers) ||
+	    (backend->rewrite.present && !filter_rewrite(ex, &backend->rewrite, prefix)))
+		return false;
+	if (backend->mirror_count > 0)
+		mirror_begin(ex, backend->mirrors, backend->mirror_count);
+	return true;
 }
 
-static void forward(struct exchange *ex, struct str_view prefix)
+static void redirect(struct exchange *ex, const struct redirect *redirect, struct str_view prefix,
+		     const struct snap_port *port)
+{
+	struct str_view location = filter_location(ex, redirect, prefix, port);
+
+	if (location.len == 0)
+		exchange_fail(ex, 431, "head_too_large");
+	else
+		local_answer(ex, redirect->status, location, SV(""));
+}
+
+/* A preflight is answered by the filter, whatever else the rule does. */
+static bool answer_preflight(struct exchange *ex, const struct cors *cors)
+{
+	if (!cors->present || !cors_is_preflight(&ex->request))
+		return false;
+	local_preflight(ex, cors);
+	return true;
+}
+
+static void forward(struct exchange *ex, struct str_view prefix, const struct snap_port *port)
 {
 	struct backend *backend = choose_backend(ex);
 
@@ -260,8 +328,13 @@ static void forward(struct exchange *ex, struct str_view prefix)
 		exchange_fail(ex, 500, "no_backend");
 		return;
 	}
-	part_pin(&backend->part);
-	ex->backend = backend;
+	pin_backend(ex, backend);
+	if (answer_preflight(ex, &backend->cors))
+		return;
+	if (backend->redirect.present) {
+		redirect(ex, &backend->redirect, prefix, port);
+		return;
+	}
 	if (backend->fail_status != 0 || backend->endpoint_count == 0) {
 		exchange_fail(ex, backend->fail_status != 0 ? backend->fail_status : 503,
 			      backend->fail_status == 500 ? "unresolved_backend" : "no_endpoint");
@@ -271,31 +344,36 @@ static void forward(struct exchange *ex, struct str_view prefix)
 		exchange_fail(ex, 431, "head_too_large");
 		return;
 	}
-	arm_timeouts(ex);
+	exchange_arm(ex);
 	ex->tries = 1;
 	upstream_begin(ex);
+}
+
+void exchange_copy_start(struct exchange *copy, struct rule *rule, struct backend *backend)
+{
+	pin_rule(copy, rule);
+	pin_backend(copy, backend);
+	copy->request_deadline_ms =
+		copy->started_ms + copy->worker->config->limits.upstream_response_ms;
+	timer_set(copy->worker->loop, &copy->timer, copy->request_deadline_ms);
+	copy->tries = 1;
+	upstream_begin(copy);
 }
 
 static void run_rule(struct exchange *ex, const struct match_result *match,
 		     const struct snap_port *port)
 {
-	const struct redirect *redirect = &match->rule->redirect;
-	struct str_view location;
+	const struct rule *rule = match->rule;
 
 	pin_rule(ex, match->rule);
-	if (match->rule->fail_status != 0) {
-		exchange_fail(ex, match->rule->fail_status, "invalid_rule");
+	if (rule->fail_status != 0)
+		exchange_fail(ex, rule->fail_status, "invalid_rule");
+	else if (answer_preflight(ex, &rule->cors))
 		return;
-	}
-	if (!redirect->present) {
-		forward(ex, match->prefix);
-		return;
-	}
-	location = filter_location(ex, redirect, match->prefix, port);
-	if (location.len == 0)
-		exchange_fail(ex, 431, "head_too_large");
+	else if (rule->redirect.present)
+		redirect(ex, &rule->redirect, match->prefix, port);
 	else
-		local_answer(ex, redirect->status, location, SV(""));
+		forward(ex, match->prefix, port);
 }
 
 static void route(struct exchange *ex)
@@ -345,7 +423,13 @@ bool exchange_request_body(struct exchange *ex, struct str_view bytes)
 {
 	EXCHANGE_CHECK(ex);
 	ex->bytes_in += bytes.len;
-	return ex->upstream == NULL || upstream_body(ex, bytes);
+	if (!list_empty(&ex->copies))
+		mirror_body(ex, bytes);
+	if (ex->rule != NULL && ex->rule->retry.present)
+		retry_keep(ex, bytes);
+	if (ex->upstream != NULL)
+		return upstream_body(ex, bytes);
+	return !retry_waits(ex) || retry_has_room(ex);
 }
 
 void exchange_request_end(struct exchange *ex, const struct fields *trailers)
@@ -354,6 +438,9 @@ void exchange_request_end(struct exchange *ex, const struct fields *trailers)
 	if (ex->request_ended)
 		return;
 	ex->request_ended = true;
+	ex->request_trailers = trailers;
+	if (!list_empty(&ex->copies))
+		mirror_end(ex, trailers);
 	if (ex->upstream != NULL)
 		upstream_end(ex, trailers);
 }
@@ -366,16 +453,25 @@ void exchange_response_resume(struct exchange *ex)
 
 /* ---- from the upstream ---- */
 
-void exchange_upstream_head(struct exchange *ex)
+static bool filter_response(struct exchange *ex)
 {
 	struct fields *fields = &ex->response.fields;
+	const struct cors *cors = cors_of(ex);
 
 	fields->max += FIELDS_OF_OURS + ex->rule->response_headers.set_count +
 		       ex->rule->response_headers.add_count +
 		       ex->backend->response_headers.set_count +
 		       ex->backend->response_headers.add_count;
-	if (!filter_headers(fields, &ex->rule->response_headers) ||
-	    !filter_headers(fields, &ex->backend->response_headers)) {
+	return filter_headers(fields, &ex->rule->response_headers) &&
+	       filter_headers(fields, &ex->backend->response_headers) &&
+	       (cors == NULL || cors_response(ex, cors));
+}
+
+void exchange_upstream_head(struct exchange *ex)
+{
+	if (ex->rule->retry.present && retry_after_status(ex, ex->response.status))
+		return;
+	if (!filter_response(ex)) {
 		exchange_fail(ex, 502, "response_head_too_large");
 		return;
 	}
@@ -421,6 +517,7 @@ void exchange_upstream_room(struct exchange *ex)
 static bool try_elsewhere(struct exchange *ex, enum leg_fate fate)
 {
 	if (ex->response_started || ex->tries >= TRIES_MAX || fate == LEG_SEEN ||
+	    (fate == LEG_REPEATABLE && ex->rule->retry.present) || /* that is an attempt, too */
 	    (fate == LEG_UNREACHED && ex->backend->endpoint_count == 1))
 		return false;
 	ex->tries++;
@@ -434,6 +531,9 @@ void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *
 {
 	EXCHANGE_CHECK(ex);
 	metric_add(&ex->worker->metrics.upstream_failures, 1);
-	if (!try_elsewhere(ex, fate))
-		exchange_fail(ex, status, failure);
+	if (try_elsewhere(ex, fate) || retry_after_failure(ex))
+		return;
+	if (ex->retries > 0 && status == 502)
+		status = 503; /* nobody was there, time after time */
+	exchange_fail(ex, status, failure);
 }

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/transport.h"
 #include "http/message.h"
@@ -26,6 +27,8 @@ struct worker;
 struct exchange_pool {
 	struct exchange *spare;
 	unsigned count;
+	struct list copies; /* mirror.c */
+	unsigned copy_count;
 	uint64_t random;
 	struct buf scratch; /* a head that is being written */
 };
@@ -40,7 +43,7 @@ struct exchange {
 	struct arena arena; /* head, fields, rewritten text: all of this exchange, ceiling =
 			       limits.head * 3 */
 	struct worker *worker;
-	struct conn *conn;
+	struct conn *conn;             /* NULL: a copy, nobody waits for it (mirror.h) */
 	const struct transport *proto; /* the downstream codec */
 	void *stream;                  /* its state for this exchange */
 	struct http_request request;
@@ -48,8 +51,12 @@ struct exchange {
 	struct rule *rule;       /* pinned from match to close */
 	struct backend *backend; /* pinned likewise */
 	struct upstream_conn *upstream;
-	struct buf unsent;  /* what a leg that failed had not written yet: the next one sends it */
-	struct timer timer; /* request / backend timeouts of the rule */
+	struct buf unsent; /* what a leg that failed had not written yet: the next one sends it */
+	struct buf replay; /* content so far, as long as the rule may have to repeat the request */
+	const struct fields *request_trailers; /* once the request has ended; or NULL */
+	struct list copies;                    /* that are still fed (mirror.c) */
+	struct timer timer;                    /* request / backend timeouts of the rule */
+	struct timer again;                    /* armed: between two attempts (retry.c) */
 	int64_t backend_deadline_ms, request_deadline_ms; /* 0: none */
 	int64_t started_ms;
 	uint64_t bytes_in, bytes_out; /* bodies, for the access log */
@@ -58,12 +65,18 @@ struct exchange {
 	uint16_t status;     /* sent to the client */
 	bool request_ended, response_started, response_ended, upgraded;
 	bool routed;       /* the head was complete and understood */
+	bool replay_lost;  /* more content came than is kept */
 	uint8_t tries;     /* legs begun for one attempt */
+	uint8_t retries;   /* attempts after the first */
 	bool fresh;        /* the next leg is not to be a kept connection: the last one had ended */
 	uint64_t endpoint; /* that the last leg went to (pool.h); 0: none */
 };
 
 struct exchange *exchange_new(struct conn *conn, void *stream);
+/* Of mirror.c: no client, and a deadline of its own. copy->request is filled between the two. */
+struct exchange *exchange_copy_new(struct worker *worker, const struct transport *proto,
+				   void *stream);
+void exchange_copy_start(struct exchange *copy, struct rule *rule, struct backend *backend);
 
 /* ---- called by the codec ---- */
 void exchange_start(struct exchange *ex); /* request head complete: match, filter, answer or dial */
@@ -99,6 +112,7 @@ enum leg_fate {
 void exchange_upstream_failed(struct exchange *ex, uint16_t status, const char *failure,
 			      enum leg_fate fate);
 
+void exchange_arm(struct exchange *ex); /* the rule's time-outs, for an attempt that begins now */
 uint64_t exchange_random(struct worker *worker); /* xorshift; not for secrets */
 
 #endif

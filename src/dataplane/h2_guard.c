@@ -41,12 +41,12 @@ void h2_guard_work(struct h2_guard *guard)
 
 void h2_guard_content(struct h2_guard *guard, uint64_t bytes)
 {
-	guard->noise = less(guard->noise, 1 + (double)bytes / 1024);
+	guard->noise = less(guard->noise, 1 + (double)bytes / 512);
 }
 
 /* Who takes content opens windows for it, some clients for every few kilobytes and some with a PING
  * for every message. Who opens them octet by octet is not forgiven for it. */
 void h2_guard_sent(struct h2_guard *guard, uint64_t bytes, bool all)
 {
-	guard->noise = less(guard->noise, (all ? 4 : 0) + (double)bytes / 1024);
+	guard->noise = less(guard->noise, (all ? 4 : 0) + (double)bytes / 512);
 }

@@ -1,5 +1,7 @@
 #include "dataplane/local.h"
 
+#include "dataplane/cors.h"
+#include "dataplane/filter.h"
 #include "http/method.h"
 
 #define LOCAL_FIELDS_MAX 16
@@ -7,35 +9,76 @@
  */
 #define LOCAL_ARENA 8192
 
-void local_answer(struct exchange *ex, uint16_t status, struct str_view location,
-		  struct str_view body)
+static bool has_content(const struct exchange *ex)
+{
+	return ex->request.method_id != METHOD_HEAD && !http_status_no_body(ex->response.status);
+}
+
+static void begin(struct exchange *ex, uint16_t status, size_t length)
 {
 	struct http_response *response = &ex->response;
-	bool content = ex->request.method_id != METHOD_HEAD && !http_status_no_body(status);
 
 	*response = (struct http_response){.status = status,
 					   .minor = 1,
-					   .framing = content ? BODY_LENGTH : BODY_NONE,
 					   .has_length = !http_status_no_body(status),
-					   .length = body.len,
+					   .length = length,
 					   .keep_alive = true};
+	response->framing = has_content(ex) ? BODY_LENGTH : BODY_NONE;
 	fields_init(&response->fields, &ex->arena, LOCAL_FIELDS_MAX);
-	if (location.len > 0)
-		(void)fields_add_id(&response->fields, FIELD_LOCATION, location);
-	if (body.len > 0)
-		(void)fields_add_id(&response->fields, FIELD_CONTENT_TYPE,
-				    SV("text/plain; charset=utf-8"));
-	if (status == 421 || status >= 500)
-		(void)fields_add_id(&response->fields, FIELD_CACHE_CONTROL, SV("no-store"));
+}
+
+static void finish(struct exchange *ex, struct str_view body)
+{
 	ex->response_started = true;
-	ex->status = status;
+	ex->status = (uint16_t)ex->response.status;
 	ex->proto->respond(ex);
-	if (content && body.len > 0) {
+	if (body.len > 0 && has_content(ex)) {
 		ex->bytes_out += body.len;
 		(void)ex->proto->body(ex, body);
 	}
 	ex->response_ended = true;
 	ex->proto->finish(ex, NULL);
+}
+
+/* What the rule says of its responses holds for those that are made here in its name too: a script
+ * may see the error of an origin that allows it, and a redirect may carry the site's own fields. */
+static void add_fields_of_rule(struct exchange *ex)
+{
+	const struct cors *cors = cors_of(ex);
+	const struct header_mods *mods;
+
+	if (ex->rule == NULL)
+		return;
+	mods = &ex->rule->response_headers;
+	ex->response.fields.max += mods->set_count + mods->add_count;
+	(void)filter_headers(&ex->response.fields, mods);
+	if (cors != NULL)
+		(void)cors_response(ex, cors);
+}
+
+void local_answer(struct exchange *ex, uint16_t status, struct str_view location,
+		  struct str_view body)
+{
+	struct fields *fields = &ex->response.fields;
+
+	begin(ex, status, body.len);
+	if (location.len > 0)
+		(void)fields_add_id(fields, FIELD_LOCATION, location);
+	if (body.len > 0)
+		(void)fields_add_id(fields, FIELD_CONTENT_TYPE, SV("text/plain; charset=utf-8"));
+	if (status == 421 || status >= 500)
+		(void)fields_add_id(fields, FIELD_CACHE_CONTROL, SV("no-store"));
+	add_fields_of_rule(ex);
+	finish(ex, body);
+}
+
+void local_preflight(struct exchange *ex, const struct cors *cors)
+{
+	begin(ex, 204, 0);
+	if (cors_preflight(ex, cors))
+		finish(ex, SV(""));
+	else
+		exchange_fail(ex, 431, "head_too_large");
 }
 
 void local_error(struct exchange *ex, uint16_t status)

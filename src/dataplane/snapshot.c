@@ -137,12 +137,49 @@ size_t graveyard_sweep(struct graveyard *graveyard, uint64_t acknowledged)
 	return kept;
 }
 
+/* ---- filters ---- */
+
+static void pack_redirect(struct pack *pack, struct redirect *redirect)
+{
+	redirect->scheme = pack_sv(pack, redirect->scheme);
+	redirect->hostname = pack_sv(pack, redirect->hostname);
+	redirect->path = pack_sv(pack, redirect->path);
+}
+
+static void pack_rewrite(struct pack *pack, struct rewrite *rewrite)
+{
+	rewrite->hostname = pack_sv(pack, rewrite->hostname);
+	rewrite->path = pack_sv(pack, rewrite->path);
+}
+
+static void pack_cors(struct pack *pack, struct cors *cors)
+{
+	cors->origins = pack_views(pack, cors->origins, cors->origin_count);
+	cors->methods = pack_views(pack, cors->methods, cors->method_count);
+	cors->headers = pack_views(pack, cors->headers, cors->header_count);
+	cors->expose = pack_views(pack, cors->expose, cors->expose_count);
+}
+
+static void mirrors_ref(const struct mirror *mirrors, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		part_ref(&mirrors[i].backend->part);
+}
+
+static void mirrors_unref(const struct mirror *mirrors, size_t count, struct graveyard *graveyard)
+{
+	for (size_t i = 0; i < count; i++)
+		part_unref(&mirrors[i].backend->part, graveyard);
+}
+
 /* ---- backends ---- */
 
 static void backend_destroy(struct part *part, struct graveyard *graveyard)
 {
-	(void)graveyard;
-	free(CONTAINER_OF(part, struct backend, part));
+	struct backend *backend = CONTAINER_OF(part, struct backend, part);
+
+	mirrors_unref(backend->mirrors, backend->mirror_count, graveyard);
+	free(backend);
 }
 
 static void backend_deep(void *copy, struct pack *pack)
@@ -152,6 +189,10 @@ static void backend_deep(void *copy, struct pack *pack)
 	backend->endpoints = PACK_ARRAY(pack, backend->endpoints, backend->endpoint_count);
 	pack_mods(pack, &backend->request_headers);
 	pack_mods(pack, &backend->response_headers);
+	pack_redirect(pack, &backend->redirect);
+	pack_rewrite(pack, &backend->rewrite);
+	backend->mirrors = PACK_ARRAY(pack, backend->mirrors, backend->mirror_count);
+	pack_cors(pack, &backend->cors);
 	backend->name = pack_sv(pack, backend->name);
 }
 
@@ -160,6 +201,7 @@ struct backend *backend_new(const struct backend *like)
 	struct backend *backend = pack_new(like, sizeof(*like), backend_deep);
 
 	part_init(&backend->part, backend_destroy);
+	mirrors_ref(backend->mirrors, backend->mirror_count);
 	return backend;
 }
 
@@ -171,6 +213,7 @@ static void rule_destroy(struct part *part, struct graveyard *graveyard)
 
 	for (size_t i = 0; i < rule->backend_count; i++)
 		part_unref(&rule->backends[i]->part, graveyard);
+	mirrors_unref(rule->mirrors, rule->mirror_count, graveyard);
 	free(rule);
 }
 
@@ -182,11 +225,11 @@ static void rule_deep(void *copy, struct pack *pack)
 	pack_mods(pack, &rule->request_headers);
 	pack_mods(pack, &rule->response_headers);
 	rule->name = pack_sv(pack, rule->name);
-	rule->redirect.scheme = pack_sv(pack, rule->redirect.scheme);
-	rule->redirect.hostname = pack_sv(pack, rule->redirect.hostname);
-	rule->redirect.path = pack_sv(pack, rule->redirect.path);
-	rule->rewrite.hostname = pack_sv(pack, rule->rewrite.hostname);
-	rule->rewrite.path = pack_sv(pack, rule->rewrite.path);
+	pack_redirect(pack, &rule->redirect);
+	pack_rewrite(pack, &rule->rewrite);
+	rule->mirrors = PACK_ARRAY(pack, rule->mirrors, rule->mirror_count);
+	rule->retry.codes = PACK_ARRAY(pack, rule->retry.codes, rule->retry.code_count);
+	pack_cors(pack, &rule->cors);
 }
 
 struct rule *rule_new(const struct rule *like)
@@ -194,6 +237,7 @@ struct rule *rule_new(const struct rule *like)
 	struct rule *rule = pack_new(like, sizeof(*like), rule_deep);
 
 	part_init(&rule->part, rule_destroy);
+	mirrors_ref(rule->mirrors, rule->mirror_count);
 	rule->weight_total = 0;
 	for (size_t i = 0; i < rule->backend_count; i++) {
 		part_ref(&rule->backends[i]->part);

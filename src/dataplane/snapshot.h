@@ -47,7 +47,7 @@ static inline void part_unpin(struct part *part)
 	atomic_fetch_sub_explicit(&part->pins, 1, memory_order_release);
 }
 
-/* ---- backends ---- */
+/* ---- filters: of a rule, or of one of its backendRefs ---- */
 struct header_pair {
 	struct str_view name, value;
 };
@@ -58,25 +58,6 @@ struct header_mods { /* HTTPHeaderFilter: set, then add, then remove */
 	size_t set_count, add_count, remove_count;
 };
 
-enum backend_protocol {
-	BACKEND_HTTP1,
-	BACKEND_H2C
-}; /* H2C: served from the issue that brings it */
-
-struct backend { /* one backendRef of a rule */
-	struct part part;
-	struct str_view name; /* "default/frontend:80" for logs and metrics */
-	uint32_t weight;
-	uint16_t fail_status; /* 0: fine; 500: reference does not resolve; 503: no ready endpoint */
-	enum backend_protocol protocol;
-	bool resolved_name; /* endpoints came from DNS: checked again against forbidden addresses
-			       when dialled */
-	struct header_mods request_headers, response_headers;
-	size_t endpoint_count;
-	const struct sock_addr *endpoints;
-};
-
-/* ---- rules ---- */
 enum path_change { PATH_KEEP, PATH_REPLACE_FULL, PATH_REPLACE_PREFIX };
 
 struct redirect { /* HTTPRequestRedirectFilter; empty view / 0: as the request (Gateway API's rules)
@@ -96,12 +77,61 @@ struct rewrite { /* HTTPURLRewriteFilter */
 	struct str_view path;
 };
 
+struct cors { /* HTTPCORSFilter; of the lists, "*" stands alone */
+	bool present, credentials;
+	const struct str_view *origins, *methods, *headers, *expose;
+	size_t origin_count, method_count, header_count, expose_count;
+	uint32_t max_age; /* seconds */
+};
+
+struct mirror { /* HTTPRequestMirrorFilter: a share of the requests goes there too */
+	struct backend *backend;
+	uint32_t numerator, denominator; /* denominator 0: all */
+};
+
+/* ---- backends ---- */
+enum backend_protocol {
+	BACKEND_HTTP1,
+	BACKEND_H2C
+}; /* H2C: served from the issue that brings it */
+
+struct backend { /* one backendRef of a rule */
+	struct part part;
+	struct str_view name; /* "default/frontend:80" for logs and metrics */
+	uint32_t weight;
+	uint16_t fail_status; /* 0: fine; 500: reference does not resolve; 503: no ready endpoint */
+	enum backend_protocol protocol;
+	bool resolved_name; /* endpoints came from DNS: checked again against forbidden addresses
+			       when dialled */
+	struct header_mods request_headers, response_headers;
+	struct redirect redirect;
+	struct rewrite rewrite; /* its path takes the place of the rule's */
+	struct cors cors;       /* takes the place of the rule's */
+	size_t mirror_count;
+	const struct mirror *mirrors;
+	size_t endpoint_count;
+	const struct sock_addr *endpoints;
+};
+
+/* ---- rules ---- */
+struct rule_retry { /* HTTPRouteRetry */
+	bool present;
+	uint32_t attempts;     /* after the first one */
+	int64_t backoff_ms;    /* 0: not said */
+	const uint16_t *codes; /* of responses that are not the last word */
+	size_t code_count;
+};
+
 struct rule { /* one rule of one HTTPRoute */
 	struct part part;
 	struct str_view name; /* "default/shop/0" or the rule's name, for the access log */
 	struct header_mods request_headers, response_headers;
 	struct redirect redirect;
 	struct rewrite rewrite;
+	struct cors cors;
+	size_t mirror_count;
+	const struct mirror *mirrors;
+	struct rule_retry retry;
 	int64_t request_timeout_ms, backend_timeout_ms; /* 0: none */
 	uint16_t fail_status; /* 500: an unknown filter; answered without looking at backends; 0:
 				 fine */
@@ -213,8 +243,8 @@ struct snapshot *snapshot_new(const struct snapshot *like);
 void snapshot_free(struct snapshot *snapshot,
 		   struct graveyard *graveyard); /* drops its references */
 
-/* Constructors copy everything they are given; references inside (rule->backends) are taken. One
- * owner: the caller. */
+/* Constructors copy everything they are given; references inside (rule->backends, mirrors) are
+ * taken. One owner: the caller. */
 struct backend *backend_new(const struct backend *like);
 struct rule *rule_new(const struct rule *like);
 void part_ref(struct part *part);

@@ -378,7 +378,7 @@ void upstream_begin(struct exchange *ex)
 	struct upstreams *owner = ex->worker->upstreams;
 	struct pool_wish wish = {.random = exchange_random(ex->worker),
 				 .now = loop_now(ex->worker->loop),
-				 .avoid = ex->tries > 1 ? ex->endpoint : 0};
+				 .avoid = ex->tries > 1 || ex->retries > 0 ? ex->endpoint : 0};
 	struct endpoint *endpoint = pool_choose(&owner->pool, ex->backend, &wish);
 	bool careful =
 		ex->request.framing != BODY_NONE || !http_method_idempotent(ex->request.method_id);

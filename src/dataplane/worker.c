@@ -6,6 +6,7 @@
 #include "base/own.h"
 #include "dataplane/conn_io.h"
 #include "dataplane/listener.h"
+#include "dataplane/mirror.h"
 #include "dataplane/tls.h"
 #include "dataplane/upstream.h"
 
@@ -489,6 +490,7 @@ static void worker_close_parts(struct worker *worker)
 	struct worker_internals *in = worker->internals;
 
 	worker_destroy_conns(worker, NULL);
+	mirrors_stop(worker);
 	LIST_EACH(&in->acceptors, node)
 	acceptor_free(LIST_ENTRY(node, struct acceptor, link));
 	if (worker->upstreams != NULL)

@@ -21,6 +21,7 @@ struct worker_metrics {
 	metric_counter h2_resets, h2_floods;
 	metric_counter access_dropped;
 	metric_counter challenges; /* tokens answered */
+	metric_counter retries, mirrored, mirrors_dropped;
 };
 
 #define WORKER_BUFFER_SIZE 32768 /* of the lent read buffers: two full TLS records fit */

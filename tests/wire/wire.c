@@ -196,7 +196,30 @@ static struct sock_addr loopback(uint16_t port)
 	return addr;
 }
 
-enum { TO_ORIGIN, TO_NOBODY, TO_REFUSING, TO_EITHER, TO_SPARE, TO_DEAF, BACKENDS };
+enum { TO_ORIGIN, TO_NOBODY, TO_REFUSING, TO_EITHER, TO_SPARE, TO_DEAF, TO_FILTERED, BACKENDS };
+
+/* A backendRef with filters of its own. */
+static struct backend *filtered_backend(const struct sock_addr *origin, struct backend *spare)
+{
+	static const struct header_pair set[] = {{SV_INIT("x-set"), SV_INIT("backend")}};
+	const struct mirror mirror = {.backend = spare};
+	const struct backend like = {
+		.name = SV("wire/filtered"),
+		.weight = 1,
+		.endpoint_count = 1,
+		.endpoints = origin,
+		.request_headers = {.set = set, .set_count = 1},
+		.response_headers = {.set = set, .set_count = 1},
+		.rewrite = {.present = true,
+			    .hostname = SV("inner.test"),
+			    .path_change = PATH_REPLACE_PREFIX,
+			    .path = SV("/inner")},
+		.mirrors = &mirror,
+		.mirror_count = 1,
+	};
+
+	return backend_new(&like);
+}
 
 static void make_backends(const struct wire *wire, struct backend *backends[BACKENDS])
 {
@@ -217,12 +240,44 @@ static void make_backends(const struct wire *wire, struct backend *backends[BACK
 		[TO_SPARE] = {.name = SV("wire/spare"), .endpoint_count = 1, .endpoints = &spare},
 	};
 
-	for (size_t i = 0; i < BACKENDS; i++) {
+	for (size_t i = 0; i < TO_FILTERED; i++) {
 		struct backend one = like[i];
 
 		one.weight = 1;
 		backends[i] = backend_new(&one);
 	}
+	backends[TO_FILTERED] = filtered_backend(&origin, backends[TO_SPARE]);
+}
+
+static const struct cors cors_some = {
+	.present = true,
+	.credentials = true,
+	.origins = (const struct str_view[]){SV_INIT("https://www.foo.com"),
+					     SV_INIT("https://*.bar.com")},
+	.origin_count = 2,
+	.methods = (const struct str_view[]){SV_INIT("GET"), SV_INIT("PUT")},
+	.method_count = 2,
+	.headers = (const struct str_view[]){SV_INIT("x-a"), SV_INIT("x-b")},
+	.header_count = 2,
+	.expose = (const struct str_view[]){SV_INIT("x-c")},
+	.expose_count = 1,
+	.max_age = 3600,
+};
+static const struct str_view star[] = {SV_INIT("*")};
+
+static struct cors cors_all(bool credentials)
+{
+	return (struct cors){.present = true,
+			     .credentials = credentials,
+			     .origins = star,
+			     .origin_count = 1,
+			     .methods = star,
+			     .method_count = 1,
+			     .headers = star,
+			     .header_count = 1,
+			     .expose = star,
+			     .expose_count = 1,
+			     .max_age = 5};
 }
 
 /* The paths that tests may ask for; a rule each. */
@@ -230,15 +285,20 @@ static struct vhost *make_vhost(const struct wire *wire, struct graveyard *grave
 {
 	static const struct str_view gone[] = {SV_INIT("x-remove")};
 	static const struct header_pair set[] = {{SV_INIT("x-set"), SV_INIT("ours")}};
+	static const uint16_t codes[] = {500, 503};
+	static const struct rule_retry thrice = {
+		.present = true, .attempts = 3, .backoff_ms = 10, .codes = codes, .code_count = 2};
 	struct backend *to[BACKENDS];
+	struct mirror mirrors[2];
 	struct {
 		struct str_view path;
 		struct rule rule;
 	} rows[] = {
 		{SV("/"), {.backends = &to[TO_ORIGIN]}},
 		{SV("/denied"),
-		 {.redirect = {.present = true, .scheme = SV("https"), .status = 301}}},
-		{SV("/dead"), {.backends = &to[TO_NOBODY]}},
+		 {.redirect = {.present = true, .scheme = SV("https"), .status = 301},
+		  .response_headers = {.set = set, .set_count = 1}}},
+		{SV("/dead"), {.backends = &to[TO_NOBODY], .cors = cors_some}},
 		{SV("/refused"), {.backends = &to[TO_REFUSING]}},
 		{SV("/deaf"), {.backends = &to[TO_DEAF]}},
 		{SV("/either"), {.backends = &to[TO_EITHER]}},
@@ -248,11 +308,33 @@ static struct vhost *make_vhost(const struct wire *wire, struct graveyard *grave
 		 {.backends = &to[TO_ORIGIN],
 		  .request_headers =
 			  {.set = set, .set_count = 1, .remove = gone, .remove_count = 1}}},
+		{SV("/retry"), {.backends = &to[TO_ORIGIN], .retry = thrice}},
+		{SV("/retry/hurry"),
+		 {.backends = &to[TO_ORIGIN], .retry = thrice, .backend_timeout_ms = 150}},
+		{SV("/retry/late"),
+		 {.backends = &to[TO_ORIGIN], .retry = thrice, .request_timeout_ms = 150}},
+		{SV("/mirror"),
+		 {.backends = &to[TO_ORIGIN],
+		  .mirrors = mirrors,
+		  .mirror_count = 1,
+		  .request_headers = {.set = set, .set_count = 1}}},
+		{SV("/mirror/half"),
+		 {.backends = &to[TO_ORIGIN], .mirrors = &mirrors[1], .mirror_count = 1}},
+		{SV("/filtered"),
+		 {.backends = &to[TO_FILTERED],
+		  .rewrite = {.present = true,
+			      .path_change = PATH_REPLACE_FULL,
+			      .path = SV("/never")}}},
+		{SV("/cors/some"), {.backends = &to[TO_ORIGIN], .cors = cors_some}},
+		{SV("/cors/all"), {.backends = &to[TO_ORIGIN], .cors = cors_all(false)}},
+		{SV("/cors/secret"), {.backends = &to[TO_ORIGIN], .cors = cors_all(true)}},
 	};
 	struct match_spec matches[ARRAY_LEN(rows)];
 	struct vhost *vhost;
 
 	make_backends(wire, to);
+	mirrors[0] = (struct mirror){.backend = to[TO_SPARE]};
+	mirrors[1] = (struct mirror){.backend = to[TO_REFUSING], .numerator = 1, .denominator = 2};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		rows[i].rule.name = rows[i].path;
 		rows[i].rule.backend_count = rows[i].rule.backends == NULL ? 0 : 1;

@@ -123,11 +123,22 @@ static const struct route_case route_cases[] = {
 	 "{" WEB ", filters: [{type: ExtensionRef, extensionRef: {group: x.example, kind: K, "
 	 "name: n}}]}",
 	 "False/UnsupportedValue", "True/ResolvedRefs", "none", 500, "ExtensionRef"},
-	{"retry", "{" WEB ", retry: {attempts: 2}}", "False/UnsupportedValue", "True/ResolvedRefs",
-	 "none", 500, "retry"},
+	{"retry", "{" WEB ", retry: {attempts: 2, codes: [500, 503], backoff: 100ms}}",
+	 "True/Accepted", "True/ResolvedRefs", "none", 200, NULL},
+	{"mirrors",
+	 "{" WEB ", filters: [{type: RequestMirror, requestMirror: {backendRef: {name: idle, port: "
+	 "80}}}, {type: RequestMirror, requestMirror: {percent: 10, backendRef: {name: idle, port: "
+	 "80}}}]}",
+	 "True/Accepted", "True/ResolvedRefs", "none", 200, NULL},
+	{"a mirror that is not there",
+	 "{" WEB ", filters: [{type: CORS, cors: {allowOrigins: ['*']}}, {type: RequestMirror, "
+	 "requestMirror: {backendRef: {name: none, port: 80}}}]}",
+	 "True/Accepted", "False/BackendNotFound", "none", 200,
+	 "rules[0].filters[1].requestMirror.backendRef"},
 	{"one rule of two",
 	 "{matches: [{path: {value: /x}}], " WEB
-	 ", filters: [{type: CORS, cors: {allowOrigins: ['*']}}]}, {" WEB "}",
+	 ", filters: [{type: ExtensionRef, extensionRef: {group: x.example, kind: K, name: n}}]}, "
+	 "{" WEB "}",
 	 "True/Accepted", "True/ResolvedRefs", "True/UnsupportedValue", 200, NULL},
 	{"a broken expression",
 	 "{matches: [{path: {type: RegularExpression, value: '/(('}}], " WEB "}",
@@ -140,7 +151,11 @@ static const struct route_case route_cases[] = {
 	{"a rewrite of a backendRef",
 	 "{backendRefs: [{name: web, port: 80, filters: [{type: URLRewrite, urlRewrite: "
 	 "{hostname: a.example}}]}]}",
-	 "False/UnsupportedValue", "True/ResolvedRefs", "none", 500, "header modifiers"},
+	 "True/Accepted", "True/ResolvedRefs", "none", 200, NULL},
+	{"a redirect of a backendRef",
+	 "{backendRefs: [{name: web, port: 80, filters: [{type: RequestRedirect, requestRedirect: "
+	 "{scheme: https}}]}]}",
+	 "True/Accepted", "True/ResolvedRefs", "none", 302, NULL},
 };
 
 static void routes_say_what_they_do(void **state)
