@@ -91,7 +91,8 @@ static void queue_orphans(struct controllers *ctl, const struct object *gone)
 	}
 }
 
-/* A change of an owned object concerns itself; the end of any object concerns those it owned. */
+/* A change of an owned object concerns itself (also one that got in the way of its deletion); the
+ * end of any object concerns those it owned. */
 static void owner_map(struct controllers *ctl, const struct object *before,
 		      const struct object *after)
 {
