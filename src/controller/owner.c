@@ -98,7 +98,7 @@ static void owner_map(struct controllers *ctl, const struct object *before,
 {
 	if (after == NULL)
 		queue_orphans(ctl, before);
-	else if (before == NULL && json_at(after->json, "metadata.ownerReferences") != NULL)
+	else if (json_at(after->json, "metadata.ownerReferences") != NULL)
 		ctl_queue(ctl, CTL_OWNER, sv_from(after->key));
 }
 
