@@ -243,7 +243,7 @@ static char *pem_of_bundle(const json_t *spec)
 	struct buf pem;
 	char *text = NULL;
 
-	buf_init(&pem, ISSUANCE_TEXT_MAX * 2);
+	buf_init(&pem, (size_t)ISSUANCE_TEXT_MAX * 2);
 	if (base64_at(spec, "caBundle", &pem))
 		text = sv_dup(buf_view(&pem));
 	buf_deinit(&pem);

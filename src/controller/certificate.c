@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #define TICK_MS    30000
-#define SOON_S     60    /* what is due within this time has a timer of its own */
-#define METRIC_MAX 10000 /* certificates with a metric of their own */
+#define SOON_S     INT64_C(60) /* what is due within this time has a timer of its own */
+#define METRIC_MAX 10000       /* certificates with a metric of their own */
 
 struct certificates { /* ctl->state[CTL_CERTIFICATE] */
 	struct controllers *ctl;
@@ -110,9 +110,11 @@ static void set_ready(struct cert_look *look)
 /* The words of a failed attempt stay beside the reason until the next one. */
 static void set_failed_words(struct cert_look *look)
 {
-	const char *words = condition_text(look->cert, "Issuing", "message");
+	const char *words = json_str_at(
+		condition_find(json_member(look->status, "conditions"), "Issuing"), "message");
 
-	if (look->reason != NULL && json_int_at(look->status, "failedIssuanceAttempts", 0) > 0)
+	if (look->reason != NULL && words != NULL &&
+	    json_int_at(look->status, "failedIssuanceAttempts", 0) > 0)
 		status_condition(look->status, look->cert, "Ready", COND_FALSE, look->reason,
 				 "%s: %s", look->words, words);
 }
@@ -141,7 +143,6 @@ static bool must_wait(struct cert_look *look)
 	}
 	if (next <= look->now)
 		return false;
-	set_failed_words(look);
 	certificate_look_at(look, next);
 	return true;
 }
@@ -192,6 +193,8 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 		certificate_issue(&look);
 	else
 		consider(&look);
+	if (!certificate_is_issuing(&look))
+		set_failed_words(&look);
 	if (!issuing && json_same(look.status, json_member(cert->json, "status"))) {
 		certificate_clean_up(&look);
 		certificate_sync_template(&look);

@@ -244,8 +244,8 @@ static void make_request(const struct attempt *attempt, const char *name)
 		    json_incref(json_object_get(json_object_get(look->cert->json, "metadata"),
 						"labels")));
 	json_object_set_new(body, "spec", spec);
-	put_object(look->ctl, CTL_CERTIFICATE, sv_from(look->cert->key), kind_of_request(), NULL,
-		   body);
+	put_object(&(struct wake){look->ctl, CTL_CERTIFICATE, look->cert->key}, kind_of_request(),
+		   NULL, body);
 	ctl_event(look->ctl, kind_of_certificate(), look->cert, "Normal", "Requested",
 		  "Created new CertificateRequest resource \"%s\"", name);
 }

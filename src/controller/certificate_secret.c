@@ -55,7 +55,7 @@ static void store_key(struct controllers *ctl, const struct object *cert, const 
 		    json_pack("{s:s}", "cert-manager.io/next-private-key", "true"));
 	json_object_set_new(body, "type", json_string("Opaque"));
 	json_object_set_new(body, "data", data);
-	put_object(ctl, CTL_CERTIFICATE, sv_from(cert->key), kind_of_secret(), NULL, body);
+	put_object(&(struct wake){ctl, CTL_CERTIFICATE, cert->key}, kind_of_secret(), NULL, body);
 	ctl_event(ctl, kind_of_certificate(), cert, "Normal", "Generated",
 		  "Stored new private key in temporary Secret resource \"%s\"", name);
 }
@@ -293,7 +293,7 @@ void certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view 
 	}
 	body = public_body(look, chain, ca);
 	set_value(body, "tls.key", json_incref(json_object_get(data, "tls.key")));
-	put_object(look->ctl, CTL_CERTIFICATE, sv_from(look->cert->key), kind_of_secret(),
+	put_object(&(struct wake){look->ctl, CTL_CERTIFICATE, look->cert->key}, kind_of_secret(),
 		   look->secret, body);
 }
 
@@ -308,6 +308,6 @@ void certificate_sync_template(struct cert_look *look)
 	if (json_same(body, look->secret->json))
 		json_decref(body);
 	else
-		put_object(look->ctl, CTL_CERTIFICATE, sv_from(look->cert->key), kind_of_secret(),
-			   look->secret, body);
+		put_object(&(struct wake){look->ctl, CTL_CERTIFICATE, look->cert->key},
+			   kind_of_secret(), look->secret, body);
 }

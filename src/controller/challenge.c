@@ -173,7 +173,8 @@ static void make_challenge(struct order_look *look, const json_t *authz, const c
 	body = body_new(kind_of_challenge(), object_namespace(look->object), name, kind_of_order(),
 			look->object);
 	json_object_set_new(body, "spec", spec);
-	put_object(look->ctl, CTL_ORDER, sv_from(look->run->key), kind_of_challenge(), NULL, body);
+	put_object(&(struct wake){look->ctl, CTL_ORDER, look->run->key}, kind_of_challenge(), NULL,
+		   body);
 }
 
 /* ---- served, answered ---- */

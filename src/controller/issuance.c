@@ -93,15 +93,16 @@ static void put_ended(void *arg, const struct object *object, const struct err *
 	free(put);
 }
 
-void put_object(struct controllers *ctl, enum controller_id id, struct str_view key,
-		const struct kind *kind, const struct object *old, json_t *body)
+void put_object(const struct wake *wake, const struct kind *kind, const struct object *old,
+		json_t *body)
 {
-	struct put *put = xcalloc(1, sizeof(*put) + key.len + 1);
+	size_t len = strlen(wake->key);
+	struct put *put = xcalloc(1, sizeof(*put) + len + 1);
 
-	put->ctl = ctl;
-	put->id = id;
-	memcpy(put->key, key.data, key.len);
-	ctl_put_object(ctl, kind, old, body, put_ended, put);
+	put->ctl = wake->ctl;
+	put->id = wake->id;
+	memcpy(put->key, wake->key, len);
+	ctl_put_object(wake->ctl, kind, old, body, put_ended, put);
 }
 
 const struct object *owner_of_kind(struct controllers *ctl, const struct object *object,

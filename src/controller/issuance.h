@@ -29,10 +29,16 @@ const char *note_of(const struct object *object, const char *name); /* annotatio
 json_t *body_new(const struct kind *kind, const char *ns, const char *name,
 		 const struct kind *owner_kind, const struct object *owner);
 void body_note(json_t *body, const char *name, const char *value); /* adds an annotation */
-/* Stores an object of ours; when that fails, the key of id is queued again (at once when somebody
- * else was faster, else with back-off). Takes body. */
-void put_object(struct controllers *ctl, enum controller_id id, struct str_view key,
-		const struct kind *kind, const struct object *old, json_t *body);
+struct wake { /* whose key is queued when a write of it has failed */
+	struct controllers *ctl;
+	enum controller_id id;
+	const char *key;
+};
+
+/* Stores an object of ours; when that fails, the key is queued again (at once when somebody else
+ * was faster, else with back-off). Takes body. */
+void put_object(const struct wake *wake, const struct kind *kind, const struct object *old,
+		json_t *body);
 /* The owner of that kind by ownerReferences, alive and the same one; NULL: none. */
 const struct object *owner_of_kind(struct controllers *ctl, const struct object *object,
 				   const struct kind *kind);

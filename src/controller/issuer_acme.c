@@ -18,7 +18,8 @@
 #define FIRST_DELAY_S  30
 #define DELAY_MAX_S    3600
 #define BROKEN_MAX_S   600
-#define REGISTER_GAP_S 60 /* between two registrations of an account that the CA forgot */
+#define REGISTER_GAP_S INT64_C(60) /* between two registrations of an account that the CA forgot \
+				    */
 
 struct look { /* one reconcile of one issuer */
 	struct controllers *ctl;
@@ -69,8 +70,8 @@ static void make_key(const struct look *look, const char *name)
 	body = body_new(kind_of_secret(), issuer_namespace(look->issuer), name, NULL, NULL);
 	json_object_set_new(body, "type", json_string("Opaque"));
 	json_object_set_new(body, "data", data);
-	put_object(look->ctl, CTL_ISSUER, sv_from(look->account->key), kind_of_secret(), NULL,
-		   body);
+	put_object(&(struct wake){look->ctl, CTL_ISSUER, look->account->key}, kind_of_secret(),
+		   NULL, body);
 }
 
 /* The account key, or NULL: it is being made, or the condition says why there is none. */

@@ -11,7 +11,7 @@
 #define VALIDATED_FIRST_MS 250 /* after a challenge was answered */
 #define PROCESSED_FIRST_MS 25  /* after finalize: most CAs sign at once */
 #define VALIDATION_MAX_MS  (INT64_C(600) * 1000)
-#define PROCESSING_MAX_S   (6 * 3600)
+#define PROCESSING_MAX_S   INT64_C(21600)
 #define UNKNOWN_MAX_MS     (INT64_C(600) * 1000)
 #define AUTHZ_LOOK_AFTER   3 /* polls of the order; then the authorizations in turn with it */
 #define CHECK_FIRST_MS     5000

@@ -70,7 +70,7 @@ static void make_order(struct request *request, const char *name)
 			    json_incref(json_object_get(
 				    json_object_get(request->object->json, "metadata"), "labels")));
 		json_object_set_new(body, "spec", order_spec(request, &names));
-		put_object(request->ctl, CTL_REQUEST, sv_from(request->object->key),
+		put_object(&(struct wake){request->ctl, CTL_REQUEST, request->object->key},
 			   kind_of_order(), NULL, body);
 		request_pending(request, "Waiting on certificate issuance from order %s/%s", ns,
 				name);
