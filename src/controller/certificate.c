@@ -141,7 +141,7 @@ static bool must_wait(struct cert_look *look)
 		json_object_del(look->status, "nextAttemptTime");
 		return false;
 	}
-	if (next <= look->now)
+	if (!attempt_waits(next, look->now))
 		return false;
 	certificate_look_at(look, next);
 	return true;

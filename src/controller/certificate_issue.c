@@ -181,6 +181,9 @@ static void install(const struct attempt *attempt)
 			 when);
 		waits(look, "NotYetValid", words);
 		certificate_look_at(look, from - SKEW_S);
+	} else if (look->secret != NULL && json_bool_at(look->secret->json, "immutable", false)) {
+		waits(look, "SecretImmutable",
+		      "the certificate is there, but its Secret is immutable: delete the Secret");
 	} else {
 		certificate_install(look, attempt->key, buf_view(&chain), buf_view(&ca));
 	}

@@ -14,12 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_AGAIN_MS  60000 /* the wall clock may be set meanwhile */
-#define FIRST_DELAY_S  30
-#define DELAY_MAX_S    3600
-#define BROKEN_MAX_S   600
-#define REGISTER_GAP_S INT64_C(60) /* between two registrations of an account that the CA forgot \
-				    */
+#define LOOK_AGAIN_MS 60000 /* the wall clock may be set meanwhile */
+#define FIRST_DELAY_S 30
+#define DELAY_MAX_S   3600
+#define BROKEN_MAX_S  600
+#define REGISTER_GAP_S                                                            \
+	INT64_C(60) /* between two registrations of an account that the CA forgot \
+		     */
 
 struct look { /* one reconcile of one issuer */
 	struct controllers *ctl;
@@ -378,7 +379,7 @@ static bool may_try(const struct look *look)
 		return true;
 	if (json_bool_at(acme, "refused", false))
 		return false;
-	if (!json_time_at(acme, "nextTryTime", &next) || next <= now)
+	if (!json_time_at(acme, "nextTryTime", &next) || !attempt_waits(next, now))
 		return true;
 	ctl_queue_in(look->ctl, CTL_ISSUER, sv_from(look->account->key),
 		     wall_wait_ms(next, now, LOOK_AGAIN_MS));

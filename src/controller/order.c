@@ -198,7 +198,7 @@ static bool is_due(const struct order_look *look)
 	int64_t left = run->not_before - loop_now(run->ctl->config.loop);
 	int64_t next;
 
-	if (json_time_at(look->status, "nextTryTime", &next) && next > ctl_now()) {
+	if (json_time_at(look->status, "nextTryTime", &next) && attempt_waits(next, ctl_now())) {
 		account_leave_place(&run->use);
 		left = wall_wait_ms(next, ctl_now(), LOOK_AGAIN_MS);
 	}

@@ -103,6 +103,9 @@ static void take_order(struct order_look *look, const struct acme_result *result
 	}
 	if (!sv_eq(order.status_text, json_sv_at(look->status, "state")))
 		order_progress(run);
+	if (order.status == ORDER_READY)
+		ctl_event(run->ctl, kind_of_order(), look->object, "Normal", "Validated",
+			  "The CA has validated every name of the order");
 	order_learned(run, status);
 	if (order.status == ORDER_PROCESSING)
 		order_poll_later(run, PROCESSED_FIRST_MS, result->retry_after_ms);

@@ -32,6 +32,11 @@ int64_t attempt_delay(int64_t failures, uint32_t random)
 	return steps[step] - fifth + (int64_t)(random % (uint32_t)(2 * fifth + 1));
 }
 
+bool attempt_waits(int64_t next, int64_t now)
+{
+	return next > now && next - now <= 2 * DAY;
+}
+
 int64_t wall_wait_ms(int64_t due, int64_t now, int64_t limit_ms)
 {
 	if (due <= now)

@@ -5,6 +5,7 @@
 #ifndef CONTROLLER_RENEWAL_H
 #define CONTROLLER_RENEWAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct renewal_wish {       /* of a Certificate's spec; at most one is set */
@@ -22,6 +23,10 @@ int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish 
 /* Seconds to wait after the failures-th failure in a row (1 is the first): 1, 10, 100 minutes, then
  * a day, each give or take a fifth. */
 int64_t attempt_delay(int64_t failures, uint32_t random);
+
+/* Is a time that was written down for the next try still ahead? One further off than any wait of
+ * ours was written while the clock was wrong. */
+bool attempt_waits(int64_t next, int64_t now);
 
 /* Milliseconds until the wall clock shows due, for a timer: at most limit_ms, since the clock may
  * be set meanwhile; at least 1. */

@@ -333,6 +333,76 @@ static void test_refused_certificates(void **state)
 	assert_int_equal(fake_ca.finalized, 1);
 }
 
+static bool has_new_contact(struct certlab *lab, const void *arg)
+{
+	(void)arg;
+	return sv_eq(json_sv_at(certlab_get(lab, ISSUER), "status.acme.lastRegisteredEmail"),
+		     SV("other@b.test"));
+}
+
+static void test_contact_changes(void **state)
+{
+	struct certlab *lab = *state;
+
+	certlab_apply(lab, setting);
+	certlab_expect(lab, ISSUER, "Ready", "True/ACMEAccountRegistered");
+	certlab_apply(lab, "apiVersion: cert-manager.io/v1\n"
+			   "kind: ClusterIssuer\n"
+			   "metadata: {name: fake}\n"
+			   "spec: {acme: {server: https://ca.test/dir, email: other@b.test,\n"
+			   "  privateKeySecretRef: {name: account}}}\n");
+	certlab_until(lab, has_new_contact, NULL, "the contact to change");
+	assert_int_equal(fake_ca.asked[FAKE_CONTACT], 1);
+	assert_int_equal(fake_ca.asked[FAKE_ACCOUNT], 1);
+}
+
+/* A signing request that somebody brings: what is signed is his, whatever Certificates say. */
+static void test_request_of_a_user(void **state)
+{
+	struct certlab *lab = *state;
+	struct str_view dns = SV("own.example");
+	struct cert_names names = {.dns = &dns, .dns_count = 1};
+	AUTO(auto_key) EVP_PKEY *key = key_make(KEY_ECDSA_P256, NULL);
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	AUTO(buf_deinit) struct buf der, pem;
+	AUTO(auto_json) json_t *request = NULL;
+	AUTO(auto_free) char *yaml = NULL;
+	struct err err = {0};
+
+	buf_init(&der, 65536);
+	buf_init(&pem, 65536);
+	assert_int_equal(csr_make(key, &names, &der, &err), 0);
+	request = json_request(buf_view(&der));
+	yaml = xasprintf("apiVersion: cert-manager.io/v1\n"
+			 "kind: CertificateRequest\n"
+			 "metadata: {name: mine}\n"
+			 "spec: {request: %s, issuerRef: {name: fake, kind: ClusterIssuer}}\n",
+			 json_string_value(request));
+	certlab_apply(lab, setting);
+	certlab_apply(lab, yaml);
+	certlab_expect(lab, "cert-manager.io/certificaterequests/default/mine", "Ready",
+		       "True/Issued");
+	assert_true(base64_at(certlab_get(lab, "cert-manager.io/certificaterequests/default/mine"),
+			      "status.certificate", &pem));
+	assert_int_equal(chain_from_pem(buf_view(&pem), &chain, &err), 0);
+	if (chain_check(&chain, key, &names, clock_wall(), 300, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void test_immutable_secret(void **state)
+{
+	struct certlab *lab = *state;
+
+	certlab_apply(lab, setting);
+	certlab_apply(lab, "apiVersion: v1\nkind: Secret\nmetadata: {name: site}\n"
+			   "immutable: true\ndata: {a: YQ==}\n");
+	certlab_apply(lab, certificate);
+	certlab_expect(lab, CERT_KEY("site"), "Issuing", "True/SecretImmutable");
+	certlab_delete(lab, SECRET_KEY("site"));
+	expect_issued(lab); /* with the certificate that was there */
+	assert_int_equal(fake_ca.orders, 1);
+}
+
 /* Eight at a time at one CA; all get their turn. */
 static void test_many(void **state)
 {
@@ -430,19 +500,14 @@ static void test_wildcard(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_issued),
-		TEST(test_killed_before),
-		TEST(test_killed_after),
-		TEST(test_bad_answers),
-		TEST(test_back_off_is_kept),
-		TEST(test_order_anew),
-		TEST(test_account_lost),
-		TEST(test_account_deactivated),
-		TEST(test_not_validated),
-		TEST(test_refused_certificates),
-		TEST(test_many),
-		TEST(test_no_listener),
-		TEST(test_unbound_address),
+		TEST(test_issued),           TEST(test_killed_before),
+		TEST(test_killed_after),     TEST(test_bad_answers),
+		TEST(test_back_off_is_kept), TEST(test_order_anew),
+		TEST(test_account_lost),     TEST(test_account_deactivated),
+		TEST(test_not_validated),    TEST(test_refused_certificates),
+		TEST(test_contact_changes),  TEST(test_request_of_a_user),
+		TEST(test_immutable_secret), TEST(test_many),
+		TEST(test_no_listener),      TEST(test_unbound_address),
 		TEST(test_wildcard),
 	};
 

@@ -77,6 +77,16 @@ static void test_attempt_delay(void **state)
 	}
 }
 
+static void test_attempt_waits(void **state)
+{
+	(void)state;
+	assert_true(attempt_waits(BORN + 1, BORN));
+	assert_true(attempt_waits(BORN + 30 * HOUR, BORN));
+	assert_false(attempt_waits(BORN, BORN));
+	assert_false(attempt_waits(BORN - DAY, BORN));
+	assert_false(attempt_waits(BORN + 365 * DAY, BORN)); /* the clock was set back */
+}
+
 static void test_wall_wait(void **state)
 {
 	static const struct {
@@ -93,9 +103,8 @@ static void test_wall_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_renewal_time),
-		cmocka_unit_test(test_spread),
-		cmocka_unit_test(test_attempt_delay),
+		cmocka_unit_test(test_renewal_time),  cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_attempt_delay), cmocka_unit_test(test_attempt_waits),
 		cmocka_unit_test(test_wall_wait),
 	};
 
