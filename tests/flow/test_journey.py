@@ -156,8 +156,8 @@ def test_names_of_a_certificate_change(site, ca):
 
 
 def test_short_lived_certificates_renew_by_themselves(daemon, make_ca, origin, make_site):
-    """Lifetime 20 s: renewed when half is over, without being asked, and never expired."""
-    ca = make_ca(validity=20)
+    """Lifetime 12 s: renewed when half is over, without being asked, and never expired."""
+    ca = make_ca(validity=12)
     site = make_site(daemon, ca, origin).up()
     old = site.serial()
     new = wait_for(lambda: site.serial() != old and site.serial(), "renewal by itself", 30,
