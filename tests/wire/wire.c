@@ -350,10 +350,27 @@ static struct vhost *make_vhost(const struct wire *wire, struct graveyard *grave
 	return vhost;
 }
 
+/* A port that was free a moment ago may be somebody else's by now: programs that run beside this
+ * one look for theirs in the same way. Then another is taken. */
+static struct binding *bind_free(struct wire *wire)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		struct binding *binding;
+		struct sock_addr here;
+
+		close(listen_loopback(&wire->port));
+		here = loopback(wire->port);
+		binding = plane_bind(wire->plane, &here, NULL);
+		if (binding != NULL)
+			return binding;
+	}
+	must(false, "bind");
+	return NULL;
+}
+
 static void publish(struct wire *wire)
 {
 	struct graveyard *graveyard = plane_graveyard(wire->plane);
-	struct sock_addr here = loopback(wire->port);
 	struct challenge token = {.host = SV("a.test"),
 				  .token = SV("token"),
 				  .key_authorization = SV("token.thumbprint")};
@@ -369,8 +386,7 @@ static void publish(struct wire *wire)
 	listener = snap_listener_new(&like);
 	part_unref(vhost_part(vhost), graveyard);
 	port.listeners = &listener;
-	port.binding = plane_bind(wire->plane, &here, NULL);
-	must(port.binding != NULL, "bind");
+	port.binding = bind_free(wire);
 	plane_publish(wire->plane, snapshot_new(&(struct snapshot){.port_count = 1,
 								   .ports = &port,
 								   .challenge_count = 1,
@@ -448,9 +464,7 @@ static void make_deaf(struct wire *wire)
 struct wire *wire_start_with(const struct wire_setup *setup)
 {
 	struct wire *wire = xcalloc(1, sizeof(*wire));
-	int probe = listen_loopback(&wire->port); /* a port that is free just now */
 
-	close(probe);
 	wire->setup = *setup;
 	wire->stop.order = ORDER_STOP;
 	wire->drain.order = ORDER_DRAIN;
