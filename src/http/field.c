@@ -265,7 +265,7 @@ struct str_view fields_joined_with(const struct fields *fields, struct str_view 
 {
 	enum field_id id = field_id_parse(name);
 	const struct field *first = find(fields, name, id);
-	const struct field *end = fields->items + fields->count;
+	const struct field *end = first == NULL ? NULL : fields->items + fields->count;
 	size_t len = 0, count = 0;
 	char *text, *at;
 
