@@ -51,6 +51,7 @@ class Base(unittest.TestCase):
         self.socket = os.path.join(self.dir, "sock")
         self.log = os.path.join(self.dir, "log")
         self.process = None
+        self.starts = 0
         os.mkdir(self.folder)
 
     def tearDown(self):
@@ -69,13 +70,18 @@ class Base(unittest.TestCase):
             return file.read()
 
     def start(self, folder):
+        self.starts += 1
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [DAEMON, "--state-dir", self.path("", "s"), "--socket", self.socket, "--workers",
                  "1", "--manifests", folder], stderr=log, cwd=self.dir)
 
+    def is_ready(self):
+        """The socket file is there a moment before anybody listens: the log tells."""
+        return self.log_text().count("ready: control socket") == self.starts
+
     def ready(self):
-        until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, "socket")
+        until(lambda: self.is_ready() or self.process.poll() is not None, "control socket")
         self.assertIsNone(self.process.poll(), self.log_text())
 
     def run_with(self, folder):
@@ -186,7 +192,7 @@ class TestFolder(Base):
             self.write("%d.yaml" % number, config_map("c%d" % number))
         self.start(self.folder)
         until(lambda: "workers, state in" in self.log_text(), "start")
-        while not os.path.exists(self.socket) and self.process.poll() is None:
+        while not self.is_ready() and self.process.poll() is None:
             self.process.send_signal(signal.SIGHUP)
             time.sleep(0.001)
         self.ready()

@@ -394,6 +394,16 @@ void rig_wait_metric(struct rig *rig, const char *name, uint64_t value)
 		 (unsigned long long)value);
 }
 
+void rig_wait_at_least(struct rig *rig, const char *name, uint64_t value)
+{
+	for (int i = 0; i < PATIENCE_MS / 5; i++) {
+		if (rig_metric(rig, name) >= value)
+			return;
+		poll(NULL, 0, 5);
+	}
+	fail_msg("%s is below %llu", name, (unsigned long long)value);
+}
+
 /* ---- certificates ---- */
 
 static void add_name(X509 *x509, const char *name)

@@ -59,6 +59,8 @@ bool rig_drained(struct rig *rig);
 
 uint64_t rig_metric(struct rig *rig, const char *name); /* a line of plane_metrics */
 void rig_wait_metric(struct rig *rig, const char *name, uint64_t value);
+/* For a counter that may have gone past the value when it is looked at. */
+void rig_wait_at_least(struct rig *rig, const char *name, uint64_t value);
 /* Most bytes that the codec saw pending on any connection since the start. */
 size_t rig_most_pending(void);
 

@@ -316,40 +316,42 @@ static void test_tokens(void **state)
 	rig_stop(&rig);
 }
 
-/* Without descriptors the worker refuses, rests, and serves again when there are some. */
+enum { CLIENTS = 8, LEFT = 3 };
+
+/* Without descriptors the worker refuses, rests, and serves again when there are some. The clients'
+ * sockets are there before the limit, which leaves the worker fewer than there are clients. */
 static void test_no_descriptors(void **state)
 {
 	struct rlimit before, small;
 	struct rig rig;
 	struct binding *binding;
-	int clients[64], count = 0, spare, fd;
+	const struct sock_addr *addr;
+	int clients[CLIENTS], spare, fd;
 
 	(void)state;
 	getrlimit(RLIMIT_NOFILE, &before);
 	rig_start(&rig, 1, NULL, -1);
 	binding = rig_serve(&rig, (struct rig_port){0});
+	addr = binding_addr(binding);
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+		assert_true(clients[i] >= 0);
+	}
 	spare = open("/dev/null", O_RDONLY);
 	small = before;
-	small.rlim_cur = (rlim_t)spare + 11;
+	small.rlim_cur = (rlim_t)spare + 1 + LEFT;
 	setrlimit(RLIMIT_NOFILE, &small);
-	for (;;) { /* both ends are in this process: both run out */
-		const struct sock_addr *addr = binding_addr(binding);
-
-		fd = socket(AF_INET, SOCK_STREAM, 0);
-		if (fd < 0)
-			break;
-		assert_int_equal(connect(fd, &addr->u.any, addr->len), 0);
-		clients[count++] = fd;
-	}
-	rig_wait_metric(&rig, "sallyport_connections_refused_total", 1);
+	for (int i = 0; i < CLIENTS; i++)
+		assert_int_equal(connect(clients[i], &addr->u.any, addr->len), 0);
+	rig_wait_at_least(&rig, "sallyport_connections_refused_total", 1);
 	setrlimit(RLIMIT_NOFILE, &before);
 	fd = rig_connect(binding);
 	send_text(fd, "echo back\n");
 	expect_text(fd, "back\n");
 	close(fd);
 	close(spare);
-	while (count > 0)
-		close(clients[--count]);
+	for (int i = 0; i < CLIENTS; i++)
+		close(clients[i]);
 	rig_stop(&rig);
 }
 
