@@ -11,6 +11,7 @@ struct asking { /* one parentRef of one route */
 	struct attached *out;
 	const struct object *route;
 	const struct attach_env *env;
+	enum route_kind kind;
 	struct str_view ns; /* of the route */
 	struct str_view section;
 	int64_t port;
@@ -84,7 +85,8 @@ static enum attach_result ask_listener(const struct asking *asking, struct gw_li
 	if ((asking->section.len > 0 && !sv_eq(asking->section, listener->name)) ||
 	    (asking->port != 0 && asking->port != listener->port))
 		return ATTACH_NO_LISTENER;
-	if (!listener->takes_http || !namespace_allowed(asking, listener))
+	if ((listener->takes & ROUTE_BIT(asking->kind)) == 0 ||
+	    !namespace_allowed(asking, listener))
 		return ATTACH_NOT_ALLOWED;
 	return add_hostnames(asking, listener) ? ATTACH_ACCEPTED : ATTACH_NO_HOSTNAME;
 }
@@ -139,6 +141,7 @@ void attach_route(struct attached *out, const struct object *route, const struct
 	struct asking asking = {.out = out,
 				.route = route,
 				.env = env,
+				.kind = route_kind_of(route),
 				.ns = json_sv_at(route->json, "metadata.namespace")};
 
 	out->count = 0;

@@ -27,6 +27,48 @@ static const struct object *class_get(const struct store *store, const struct ob
 	return key == NULL ? NULL : store_get(store, sv_from(key));
 }
 
+/* ---- kinds of routes ---- */
+
+#define OVER(protocol) (1u << LISTENER_##protocol)
+
+const struct route_kind_row route_kinds[ROUTE_KIND_COUNT] = {
+	[ROUTE_HTTP] = {"HTTPRoute", "httproutes", OVER(HTTP) | OVER(HTTPS)},
+};
+
+enum route_kind route_kind_of(const struct object *route)
+{
+	struct object_key_parts parts = {0};
+	unsigned kind = ROUTE_HTTP;
+
+	(void)object_key_split(sv_from(route->key), &parts);
+	for (unsigned i = 0; i < ROUTE_KIND_COUNT; i++) {
+		if (sv_eq(sv_from(route_kinds[i].plural), parts.plural))
+			kind = i;
+	}
+	return (enum route_kind)kind;
+}
+
+static unsigned kinds_over(enum listener_protocol protocol)
+{
+	unsigned kinds = 0;
+
+	for (unsigned i = 0; i < ROUTE_KIND_COUNT; i++) {
+		if ((route_kinds[i].protocols >> protocol & 1) != 0)
+			kinds |= ROUTE_BIT(i);
+	}
+	return kinds;
+}
+
+/* The bit of a kind that the protocol carries; 0: none of that name. */
+static unsigned kind_bit(enum listener_protocol protocol, struct str_view kind)
+{
+	for (unsigned i = 0; i < ROUTE_KIND_COUNT; i++) {
+		if (sv_eq(sv_from(route_kinds[i].kind), kind))
+			return kinds_over(protocol) & ROUTE_BIT(i);
+	}
+	return 0;
+}
+
 /* ---- listeners ---- */
 
 bool listener_has_tls(const struct gw_listener *listener)
@@ -77,16 +119,16 @@ static void read_kinds(struct gw_listener *listener)
 
 	if (listener->protocol == LISTENER_UNSUPPORTED)
 		return;
-	listener->takes_http = json_array_size(kinds) == 0;
+	if (json_array_size(kinds) == 0)
+		listener->takes = kinds_over(listener->protocol);
 	json_array_foreach(kinds, i, kind)
 	{
 		struct str_view group = json_sv_at(kind, "group");
 		bool ours = json_member(kind, "group") == NULL || sv_eq(group, SV(GATEWAY_GROUP));
+		unsigned bit = ours ? kind_bit(listener->protocol, json_sv_at(kind, "kind")) : 0;
 
-		if (ours && sv_eq(json_sv_at(kind, "kind"), SV("HTTPRoute")))
-			listener->takes_http = true;
-		else
-			listener->bad_kinds = true;
+		listener->takes |= bit;
+		listener->bad_kinds = listener->bad_kinds || bit == 0;
 	}
 }
 

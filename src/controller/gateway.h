@@ -17,7 +17,18 @@
 #define GATEWAY_ADDRESSES_MAX 16 /* as the Gateway API allows */
 #define LISTENER_CERTS_MAX    64
 
+enum route_kind { ROUTE_HTTP, ROUTE_KIND_COUNT };
+#define ROUTE_BIT(kind) (1u << (kind))
+
 enum listener_protocol { LISTENER_HTTP, LISTENER_HTTPS, LISTENER_UNSUPPORTED };
+
+struct route_kind_row {
+	const char *kind, *plural;
+	unsigned protocols; /* of listeners that carry it: 1 << enum listener_protocol */
+};
+extern const struct route_kind_row route_kinds[ROUTE_KIND_COUNT];
+enum route_kind route_kind_of(const struct object *route);
+
 enum listener_conflict { CONFLICT_NONE, CONFLICT_HOSTNAME, CONFLICT_PROTOCOL };
 
 struct gw_listener {
@@ -26,8 +37,8 @@ struct gw_listener {
 	struct str_view name, hostname; /* borrowed from json */
 	uint16_t port;
 	enum listener_protocol protocol;
-	bool takes_http; /* HTTPRoutes may attach */
-	bool bad_kinds;  /* allowedRoutes.kinds names kinds that cannot attach */
+	unsigned takes; /* kinds of routes that may attach: ROUTE_BIT */
+	bool bad_kinds; /* allowedRoutes.kinds names kinds that cannot attach */
 	enum listener_conflict conflict;
 	const struct gw_listener *rival; /* whom it conflicts with */
 	const char *refused;             /* sentence: asks for what is not supported; static */

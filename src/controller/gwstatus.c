@@ -79,6 +79,7 @@ static const char *const features[] = {
 	"HTTPRouteRequestTimeout",
 	"HTTPRouteResponseHeaderModification",
 	"HTTPRouteRetry",
+	"HTTPRouteRetryBackendTimeout",
 	"HTTPRouteRetryConnectionError",
 	"HTTPRouteSchemeRedirect",
 	"ReferenceGrant",
@@ -123,7 +124,7 @@ static bool listener_valid(const struct gw_listener *listener)
 bool listener_programmed(const struct gw_listener *listener)
 {
 	return listener_valid(listener) && listener->bound > 0 && listener->unbound == 0 &&
-	       listener->takes_http && (!listener_has_tls(listener) || listener->cert_count > 0);
+	       listener->takes != 0 && (!listener_has_tls(listener) || listener->cert_count > 0);
 }
 
 static const char *conflict_reason(const struct gw_listener *listener)
@@ -178,7 +179,7 @@ static const char *not_programmed(const struct gw_listener *listener)
 {
 	if (listener->unbound > 0)
 		return listener->bind_message;
-	if (!listener->takes_http)
+	if (listener->takes == 0)
 		return "no kind of route that it names can attach";
 	if (listener_has_tls(listener) && listener->cert_count == 0)
 		return listener->cert_message;
@@ -234,9 +235,14 @@ static const json_t *listener_before(const struct gw_listener *listener)
 
 static json_t *supported_kinds(const struct gw_listener *listener)
 {
-	if (!listener->takes_http)
-		return json_array();
-	return json_pack("[{s:s, s:s}]", "group", GATEWAY_GROUP, "kind", "HTTPRoute");
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < ROUTE_KIND_COUNT; i++) {
+		if ((listener->takes & ROUTE_BIT(i)) != 0)
+			json_array_append_new(list, json_pack("{s:s, s:s}", "group", GATEWAY_GROUP,
+							      "kind", route_kinds[i].kind));
+	}
+	return list;
 }
 
 static json_t *listener_status(const struct gw_listener *listener, const struct gwstatus_env *env)
