@@ -1,7 +1,7 @@
-/* controller/challenge.c - HTTP-01 challenges of an Order (RFC 8555, section 8.3)
+/* controller/challenge.c - challenges of an Order, and HTTP-01 (RFC 8555, section 8.3)
  *
- * A Challenge object is what the listeners answer (compile.c). The CA is told only when every
- * worker does: so it never comes too early.
+ * A Challenge object says what is presented and how. The CA is told only when the answer is where
+ * it will look (of HTTP-01: when every worker gives it): so it never comes too early.
  */
 #include "controller/order_run.h"
 
@@ -16,104 +16,24 @@
 
 /* ---- which solver ---- */
 
-static bool labels_fit(const json_t *wanted, const json_t *labels)
+const struct solver_type *order_solver(const struct order_look *look, struct str_view name,
+				       const json_t *offers, json_t **solver, struct err *err)
 {
-	const char *name;
-	json_t *value;
+	AUTO(auto_free) char *issuer = xasprintf("%s %s", ISSUER_ARG(&look->issuer));
+	struct solver_question question = {
+		.solvers = json_at(look->issuer.object->json, "spec.acme.solvers"),
+		.issuer = issuer,
+		.labels = json_at(look->object->json, "metadata.labels"),
+		.name = name,
+		.offers = offers};
 
-	json_object_foreach((json_t *)wanted, name, value)
-	{
-		if (!json_same(json_member(labels, name), value))
-			return false;
-	}
-	return true;
+	return solver_choose(&question, solver, err);
 }
 
-static bool is_listed(const json_t *list, struct str_view name)
+char *authz_name(const json_t *authz)
 {
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(list, i, value)
-	{
-		if (sv_eq_nocase(sv_new(json_string_value(value), json_string_length(value)), name))
-			return true;
-	}
-	return false;
-}
-
-/* Length of the longest zone that the name is in; 0: in none. */
-static size_t zone_length(const json_t *zones, struct str_view name)
-{
-	size_t best = 0, i;
-	json_t *value;
-
-	json_array_foreach(zones, i, value)
-	{
-		struct str_view zone = sv_new(json_string_value(value), json_string_length(value));
-		size_t front = name.len > zone.len ? name.len - zone.len : 0;
-
-		if (zone.len > best && sv_eq_nocase(sv_skip(name, front), zone) &&
-		    (front == 0 || name.data[front - 1] == '.'))
-			best = zone.len;
-	}
-	return best;
-}
-
-/* As cert-manager chooses: a name before the longest zone before labels before anything. -1: the
- * solver is not for this name. */
-static int64_t score(const json_t *solver, const json_t *labels, struct str_view name)
-{
-	const json_t *selector = json_member(solver, "selector");
-	const json_t *names = json_member(selector, "dnsNames");
-	const json_t *zones = json_member(selector, "dnsZones");
-	size_t zone = zone_length(zones, name);
-	int64_t labelled = (int64_t)json_object_size(json_member(selector, "matchLabels"));
-
-	if (!labels_fit(json_member(selector, "matchLabels"), labels) ||
-	    (json_array_size(names) > 0 && !is_listed(names, name)) ||
-	    (json_array_size(zones) > 0 && zone == 0))
-		return -1;
-	return (json_array_size(names) > 0 ? INT64_C(1) << 40 : 0) + (int64_t)zone * 1024 +
-	       labelled;
-}
-
-int order_solver(const struct order_look *look, struct str_view name, json_t **solver,
-		 struct err *err)
-{
-	json_t *solvers =
-		json_object_get(json_at(look->issuer.object->json, "spec.acme"), "solvers");
-	const json_t *labels = json_at(look->object->json, "metadata.labels");
-	json_t *best = NULL, *one;
-	int64_t best_score = -1;
-	size_t i;
-
-	if (sv_starts(name, SV("*.")))
-		return err_set(err, ERR_UNSUPPORTED,
-			       "%.*s: a wildcard name can only be validated by DNS-01, which this "
-			       "version does not do: name each host instead",
-			       SV_ARG(name));
-	json_array_foreach(solvers, i, one)
-	{
-		int64_t now = score(one, labels, name);
-
-		if (now > best_score) {
-			best_score = now;
-			best = one;
-		}
-	}
-	if (best == NULL && json_array_size(solvers) > 0)
-		return err_set(err, ERR_NOT_FOUND,
-			       "%.*s: no solver of %s %s is for this name (spec.acme.solvers)",
-			       SV_ARG(name), ISSUER_ARG(&look->issuer));
-	if (best != NULL && json_member(best, "http01") == NULL)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "%.*s: the solver of %s %s for this name is dns01, which this "
-			       "version does not do: add an http01 solver",
-			       SV_ARG(name), ISSUER_ARG(&look->issuer));
-	*solver = best != NULL ? json_incref(best)
-			       : json_pack("{s:{s:{}}}", "http01", "gatewayHTTPRoute");
-	return 0;
+	return xasprintf("%s%.*s", json_bool_at(authz, "wildcard", false) ? "*." : "",
+			 SV_ARG(json_sv_at(authz, "identifier")));
 }
 
 /* ---- made ---- */
@@ -123,14 +43,14 @@ static char *challenge_name(const struct order_look *look, size_t index)
 	return derived_name(object_name(look->object), "-%zu", index);
 }
 
-static const json_t *http_offer(const json_t *authz)
+static const json_t *offer_of(const json_t *offers, const struct solver_type *type)
 {
 	json_t *offer;
 	size_t i;
 
-	json_array_foreach(json_member(authz, "challenges"), i, offer)
+	json_array_foreach(offers, i, offer)
 	{
-		if (sv_eq(json_sv_at(offer, "type"), SV("http-01")))
+		if (sv_eq(json_sv_at(offer, "type"), sv_from(type->offer)))
 			return offer;
 	}
 	return NULL;
@@ -138,26 +58,29 @@ static const json_t *http_offer(const json_t *authz)
 
 static json_t *challenge_spec(struct order_look *look, const json_t *authz, struct err *err)
 {
-	const json_t *offer = http_offer(authz);
-	struct str_view name = json_sv_at(authz, "identifier");
+	const json_t *offers = json_member(authz, "challenges"), *offer;
+	AUTO(auto_free) char *name = authz_name(authz);
+	AUTO(auto_json) json_t *solver = NULL;
+	const struct solver_type *type = order_solver(look, sv_from(name), offers, &solver, err);
 	AUTO(secret_deinit) struct buf answer;
-	json_t *solver = NULL;
+	json_t *spec;
 
 	buf_init(&answer, 2048);
-	if (offer == NULL) {
-		err_set(err, ERR_PROTOCOL, "the authorization has no http-01 challenge");
+	if (type == NULL)
 		return NULL;
-	}
-	if (jws_key_authorization(look->run->use.account->pkey, json_sv_at(offer, "token"), &answer,
-				  err) < 0 ||
-	    order_solver(look, name, &solver, err) < 0)
+	offer = offer_of(offers, type);
+	if (type->answer(look->run->use.account->pkey, json_sv_at(offer, "token"), &answer, err) <
+	    0)
 		return NULL;
-	return json_pack("{s:O, s:O, s:o, s:s, s:O, s:o, s:o, s:O}", "url",
+	spec = json_pack("{s:O, s:O, s:O, s:s, s:O, s:o, s:O, s:O}", "url",
 			 json_member(offer, "url"), "authorizationURL", json_member(authz, "url"),
-			 "dnsName", json_sv(name), "type", "HTTP-01", "token",
+			 "dnsName", json_member(authz, "identifier"), "type", type->type, "token",
 			 json_member(offer, "token"), "key", json_sv(buf_view(&answer)), "solver",
 			 solver, "issuerRef",
 			 json_member(json_member(look->object->json, "spec"), "issuerRef"));
+	if (spec != NULL && json_bool_at(authz, "wildcard", false))
+		json_object_set_new(spec, "wildcard", json_true());
+	return spec;
 }
 
 static void make_challenge(struct order_look *look, const json_t *authz, const char *name)
@@ -202,7 +125,8 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 		json_pack("{s:b, s:b, s:s}", "presented", 1, "processing", 1, "state",
 			  state == NULL || strcmp(state, "pending") == 0 ? "processing" : state));
 	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Presented",
-		  "Presented challenge using HTTP-01 challenge mechanism for %s",
+		  "Presented challenge using %s challenge mechanism for %s",
+		  json_str_at(challenge->json, "spec.type"),
 		  json_str_at(challenge->json, "spec.dnsName"));
 }
 
@@ -224,6 +148,46 @@ static void wait_for_workers(struct order_look *look)
 		       -1);
 }
 
+static bool http01_present(struct order_look *look, const struct object *challenge)
+{
+	if (compile_challenge_served(look->ctl, json_sv_at(challenge->json, "spec.token")))
+		return true;
+	wait_for_workers(look);
+	return false;
+}
+
+static void http01_drop(struct controllers *ctl, const struct object *challenge)
+{
+	ctl_delete_object(ctl, challenge);
+}
+
+const struct solver_type solver_http01 = {.type = "HTTP-01",
+					  .offer = "http-01",
+					  .member = "http01",
+					  .addresses = true,
+					  .self_check = true,
+					  .answer = jws_key_authorization,
+					  .present = http01_present,
+					  .drop = http01_drop};
+
+static void drop_challenge(struct controllers *ctl, const struct object *challenge)
+{
+	const struct solver_type *type = solver_type_of(challenge->json);
+
+	if (type == NULL)
+		ctl_delete_object(ctl, challenge);
+	else
+		type->drop(ctl, challenge);
+}
+
+/* Has the CA been told? Its own words follow; "pending" is ours, while the answer is made ready. */
+static bool is_answered(const struct object *challenge)
+{
+	const char *state = json_str_at(challenge->json, "status.state");
+
+	return state != NULL && strcmp(state, "pending") != 0;
+}
+
 /* One Challenge; true: it has been answered. */
 static bool answer_one(struct order_look *look, const json_t *authz, size_t index)
 {
@@ -231,6 +195,7 @@ static bool answer_one(struct order_look *look, const json_t *authz, size_t inde
 	const struct object *challenge =
 		ctl_get(look->ctl, kind_of_challenge(), object_namespace(look->object), name);
 	struct order_run *run = look->run;
+	const struct solver_type *type;
 
 	if (challenge == NULL) {
 		make_challenge(look, authz, name);
@@ -238,16 +203,13 @@ static bool answer_one(struct order_look *look, const json_t *authz, size_t inde
 	}
 	if (!sv_eq(json_sv_at(challenge->json, "spec.authorizationURL"),
 		   json_sv_at(authz, "url"))) {
-		ctl_delete_object(look->ctl, challenge); /* of an order that was lost */
+		drop_challenge(look->ctl, challenge); /* of an order that was lost */
 		return false;
 	}
-	if (json_str_at(challenge->json, "status.state") != NULL)
+	type = solver_type_of(challenge->json);
+	if (is_answered(challenge) || type == NULL)
 		return true;
-	if (!compile_challenge_served(look->ctl, json_sv_at(challenge->json, "spec.token"))) {
-		wait_for_workers(look);
-		return false;
-	}
-	if (run->call == NULL) {
+	if (type->present(look, challenge) && run->call == NULL) {
 		run->serving_since = 0;
 		free(run->asked_challenge);
 		run->asked_challenge = xstrdup(challenge->key);
@@ -279,7 +241,7 @@ static bool drop(void *arg, const struct object *challenge)
 	const struct order_look *look = arg;
 
 	if (ctl_is_owned_by(challenge, look->object))
-		ctl_delete_object(look->ctl, challenge);
+		drop_challenge(look->ctl, challenge);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include "acme/order.h"
 #include "controller/account.h"
 #include "controller/order.h"
+#include "controller/solver.h"
 
 struct selfcheck;
 
@@ -91,8 +92,11 @@ void order_back_off(struct order_look *look, const char *type, const char *words
 /* true: every pending authorization has its challenge answered; else what is due is under way. */
 bool order_answer_challenges(struct order_look *look);
 void order_drop_challenges(struct order_look *look);
-/* Which solver of the issuer is for this name? 0: HTTP-01; -1 with a sentence: none we can do. */
-int order_solver(const struct order_look *look, struct str_view name, json_t **solver,
-		 struct err *err);
+/* solver_choose for the issuer of this Order; offers may be NULL. */
+const struct solver_type *order_solver(const struct order_look *look, struct str_view name,
+				       const json_t *offers, json_t **solver, struct err *err);
+/* The name of an entry in status.authorizations as it was ordered: with the "*." of a wildcard.
+ * Heap. */
+char *authz_name(const json_t *authz);
 
 #endif

@@ -176,17 +176,22 @@ static void send_new_order(struct order_look *look)
 
 /* ---- before newOrder ---- */
 
-static bool solvers_do(struct order_look *look, const struct acme_new_order *order)
+/* Is there a solver for each name? Those that the self-check is for are added to check. */
+static bool solvers_do(struct order_look *look, const struct str_view *names, size_t count,
+		       struct str_view *check, size_t *check_count)
 {
 	struct err err = {0};
 
-	for (size_t i = 0; i < order->dns_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		json_t *solver = NULL;
+		const struct solver_type *type = order_solver(look, names[i], NULL, &solver, &err);
 
-		if (order_solver(look, order->dns[i], &solver, &err) < 0) {
+		if (type == NULL) {
 			order_fails(look, "errored", "NoSolver", err.msg);
 			return false;
 		}
+		if (type->self_check)
+			check[(*check_count)++] = names[i];
 		json_decref(solver);
 	}
 	return true;
@@ -239,6 +244,16 @@ static void checked(void *arg, enum selfcheck_verdict verdict, const char *words
 	order_again(run, 0);
 }
 
+static void begin_check(struct order_look *look, const struct selfcheck_config *check)
+{
+	if (check->count > 0) {
+		look->run->check = selfcheck_start(look->ctl, check);
+		return;
+	}
+	look->run->checked = true;
+	store_intent(look);
+}
+
 static void begin(struct order_look *look)
 {
 	struct order_run *run = look->run;
@@ -255,15 +270,12 @@ static void begin(struct order_look *look)
 		return;
 	}
 	order_names(look, &order, &names);
-	for (size_t i = 0; i < order.dns_count; i++)
-		all[check.count++] = order.dns[i];
-	for (size_t i = 0; i < order.ip_count; i++)
-		all[check.count++] = order.ips[i];
-	if (check.count > ORDER_NAMES_MAX)
+	if (order.dns_count + order.ip_count > ORDER_NAMES_MAX)
 		order_fails(look, "errored", "TooManyNames",
 			    "a certificate can be for 100 names at most");
-	else if (solvers_do(look, &order))
-		run->check = selfcheck_start(look->ctl, &check);
+	else if (solvers_do(look, order.dns, order.dns_count, all, &check.count) &&
+		 solvers_do(look, order.ips, order.ip_count, all, &check.count))
+		begin_check(look, &check);
 	name_list_deinit(&names);
 }
 
@@ -333,31 +345,29 @@ static json_t *offers_of(const struct acme_authz *authz)
 	return list;
 }
 
+/* Stores what was read, when there is a solver for it. */
 static void note_authz(struct order_look *look, const struct acme_authz *authz)
 {
-	json_t *status = status_copy(look->object);
+	AUTO(auto_json) json_t *status = status_copy(look->object);
 	json_t *entry = order_authz(status, look->run->asked);
+	AUTO(auto_json) json_t *solver = NULL;
+	AUTO(auto_free) char *name = NULL;
+	struct err err = {0};
 
 	json_object_set_new(entry, "identifier", json_sv(authz->identifier));
 	if (authz->wildcard)
 		json_object_set_new(entry, "wildcard", json_true());
 	json_object_set_new(entry, "initialState", json_sv(authz->status_text));
 	json_object_set_new(entry, "challenges", offers_of(authz));
+	name = authz_name(entry);
+	if (authz->status == AUTHZ_PENDING &&
+	    order_solver(look, sv_from(name), json_member(entry, "challenges"), &solver, &err) ==
+		    NULL) {
+		order_fails(look, "errored", "NoChallenge", err.msg);
+		return;
+	}
 	order_progress(look->run);
-	order_learned(look->run, status);
-}
-
-static void not_offered(struct order_look *look, const struct acme_authz *authz)
-{
-	char words[1024];
-	int len = snprintf(words, sizeof(words),
-			   "the CA offers no http-01 challenge for %.*s, but only:",
-			   SV_ARG(sv_head(authz->identifier, 253)));
-
-	for (size_t i = 0; i < authz->count && len > 0 && (size_t)len < sizeof(words); i++)
-		len += snprintf(words + len, sizeof(words) - (size_t)len, " %.*s",
-				SV_ARG(authz->offers[i].type));
-	order_fails(look, "errored", "NoChallenge", words);
+	order_learned(look->run, TAKE(status));
 }
 
 /* first: it has not been read before; else it is polled. */
@@ -380,9 +390,6 @@ static void take_authz(struct order_look *look, const struct acme_result *result
 			    "the CA gave an authorization for a name that was not ordered");
 	} else if (!first) {
 		order_poll_later(look->run, VALIDATED_FIRST_MS, result->retry_after_ms);
-	} else if (authz.status == AUTHZ_PENDING &&
-		   acme_authz_offer(&authz, SV("http-01")) == NULL) {
-		not_offered(look, &authz);
 	} else {
 		note_authz(look, &authz);
 	}
