@@ -170,6 +170,7 @@ int cli_learn(struct cli *cli)
 	kinds_init(&cli->kinds);
 	if (learn_group(cli, "/api/v1", &fault) < 0 || learn_groups(cli, &fault) < 0) {
 		cli_fault(cli, &fault, NULL);
+		kinds_deinit(&cli->kinds);
 		return -1;
 	}
 	cli->kinds_known = true;

@@ -151,6 +151,82 @@ static const struct verb verbs[] = {
 		.run = verb_renew,
 	},
 	{
+		.name = "certificate list",
+		.usage = "certificate list",
+		.summary = "List certificates: names, issuer, time left, renewal, state",
+		.details = "Examples:\n"
+			   "  sallyport certificate list -A\n",
+		.flags = {FLAG_ALL_NAMESPACES, FLAG_NO_HEADERS, FLAG_OUTPUT},
+		.run = verb_certificate_list,
+	},
+	{
+		.name = "certificate issue",
+		.usage = "certificate issue NAME...",
+		.summary = "Have a certificate issued for host names or IP addresses",
+		.details =
+			"No route is needed; 'certificate export' writes it to files. The\n"
+			"Certificate and its Secret are called as the first name, with dashes.\n\n"
+			"Examples:\n"
+			"  sallyport certificate issue mail.example.com imap.example.com "
+			"--wait\n"
+			"  sallyport certificate issue db.example.com --issuer letsencrypt "
+			"--key-type rsa2048\n",
+		.flags = {FLAG_ISSUER, FLAG_NAME, FLAG_SECRET, FLAG_KEY_TYPE, FLAG_WAIT,
+			  FLAG_TIMEOUT, FLAG_DRY_RUN, FLAG_OUTPUT, FLAG_VALIDATE,
+			  FLAG_FIELD_MANAGER},
+		.run = verb_certificate_issue,
+	},
+	{
+		.name = "certificate show",
+		.usage = "certificate show (NAME... | --all)",
+		.summary = "Show what a certificate holds, and where it is served",
+		.flags = {FLAG_ALL, FLAG_SELECTOR, FLAG_ALL_NAMESPACES},
+		.run = verb_certificate_show,
+	},
+	{
+		.name = "certificate renew",
+		.usage = "certificate renew (NAME... | --all)",
+		.summary = "Order new certificates now, as renew does",
+		.flags = {FLAG_WAIT, FLAG_TIMEOUT, FLAG_ALL, FLAG_SELECTOR, FLAG_ALL_NAMESPACES},
+		.run = verb_renew,
+	},
+	{
+		.name = "certificate revoke",
+		.usage = "certificate revoke NAME... [--reason REASON]",
+		.summary = "Have the CA revoke certificates",
+		.details = "A new one is ordered at once; after keyCompromise with a new key.\n\n"
+			   "Examples:\n"
+			   "  sallyport certificate revoke mail-example-com --reason "
+			   "keyCompromise\n",
+		.flags = {FLAG_REASON, FLAG_ALL, FLAG_SELECTOR},
+		.run = verb_certificate_revoke,
+	},
+	{
+		.name = "certificate export",
+		.usage = "certificate export NAME (--dir DIR | --cert FILE --key FILE ...)",
+		.summary = "Write a certificate and its key to files, once or whenever they change",
+		.details =
+			"Each file is replaced at once, and only when it differs; then the hook\n"
+			"runs. With -w this goes on until it is ended, over restarts of the\n"
+			"daemon.\n\n"
+			"Examples:\n"
+			"  sallyport certificate export mail-example-com --dir /etc/mail/tls\n"
+			"  sallyport certificate export db --pem /etc/db/tls.pem --owner "
+			"root:db \\\n"
+			"      --mode 0640 --hook reload-db --watch\n",
+		.flags = {FLAG_DIR, FLAG_CERT, FLAG_KEY, FLAG_CHAIN, FLAG_FULLCHAIN, FLAG_PEM,
+			  FLAG_P12, FLAG_PASSWORD_FILE, FLAG_OWNER, FLAG_MODE, FLAG_HOOK,
+			  FLAG_HOOKS_DIR, FLAG_WATCH},
+		.run = verb_certificate_export,
+	},
+	{
+		.name = "certificate delete",
+		.usage = "certificate delete (NAME... | --all)",
+		.summary = "Delete Certificates; the Secrets with their keys stay",
+		.flags = {FLAG_ALL, FLAG_SELECTOR},
+		.run = verb_certificate_delete,
+	},
+	{
 		.name = "status",
 		.usage = "status",
 		.summary = "Show what is served, the certificates, and what is wrong",

@@ -295,3 +295,25 @@ int refs_of_args(struct cli *cli, const struct refs_how *how, struct refs *refs)
 		return add_pairs(cli, refs, how->word_count);
 	return add_kinds(cli, how, refs);
 }
+
+static void add_kind_word(struct args *args, const char *kind)
+{
+	args->words = xrealloc(args->words, (args->word_count + 2) * sizeof(*args->words));
+	memmove(args->words + 1, args->words, args->word_count * sizeof(*args->words));
+	args->words[0] = kind;
+	args->word_count++;
+}
+
+int refs_of_kind(struct cli *cli, const char *kind, struct refs *refs)
+{
+	struct args *args = &cli->args;
+	struct refs_how how = {.word_count = 0};
+
+	if (cli_learn(cli) < 0)
+		return EXIT_FAILED;
+	if (args->word_count == 0 || (strchr(args->words[0], '/') == NULL &&
+				      kinds_by_word(&cli->kinds, sv_from(args->words[0])) == NULL))
+		add_kind_word(args, kind);
+	how.word_count = args->word_count;
+	return refs_of_args(cli, &how, refs);
+}

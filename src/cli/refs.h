@@ -33,6 +33,8 @@ struct refs_how {
 	bool may_list;     /* a kind without names means all of them */
 };
 int refs_of_args(struct cli *cli, const struct refs_how *how, struct refs *refs);
+/* The same for a verb that is about one kind: the word for it may be left out ("renew NAME"). */
+int refs_of_kind(struct cli *cli, const char *kind, struct refs *refs);
 
 typedef int ref_fn(struct cli *cli, void *arg, const struct ref *ref);
 /* Calls one for each, and goes on after errors. Returns the worst exit code, refs->rc included. */

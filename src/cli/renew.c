@@ -185,37 +185,18 @@ static int renew_one(struct cli *cli, void *arg, const struct ref *ref)
 	return renewal->wait ? await(renewal, ref, before) : EXIT_DONE;
 }
 
-/* "renew NAME", "renew --all": there is only one kind to renew. */
-static void add_kind_word(struct cli *cli)
-{
-	struct args *args = &cli->args;
-
-	if (args->word_count > 0 && (strchr(args->words[0], '/') != NULL ||
-				     kinds_by_word(&cli->kinds, sv_from(args->words[0])) != NULL))
-		return;
-	args->words = xrealloc(args->words, (args->word_count + 2) * sizeof(*args->words));
-	memmove(args->words + 1, args->words, args->word_count * sizeof(*args->words));
-	args->words[0] = "certificates.cert-manager.io";
-	args->word_count++;
-}
-
 int verb_renew(struct cli *cli)
 {
 	struct renewal renewal = {.cli = cli, .timeout = TIMEOUT_DEFAULT};
-	struct refs_how how = {.word_count = 0};
 	struct err err = {.code = ERR_NONE};
 	struct refs refs;
 	int rc;
 
 	if (args_duration(&cli->args, FLAG_TIMEOUT, &renewal.timeout, &err) < 0)
 		return cli_usage(cli, "%s", err.msg);
-	if (cli_learn(cli) < 0)
-		return EXIT_FAILED;
 	renewal.wait = args_bool(&cli->args, FLAG_WAIT, false);
-	add_kind_word(cli);
-	how.word_count = cli->args.word_count;
 	refs_init(&refs);
-	rc = refs_of_args(cli, &how, &refs);
+	rc = refs_of_kind(cli, "certificates.cert-manager.io", &refs);
 	if (rc == 0 && refs.count == 0 && refs.rc == 0)
 		out_fmt(&cli->err, "No resources found\n");
 	if (rc == 0)

@@ -30,12 +30,16 @@ enum severity status_severity(const json_t *report);
 json_t *status_down(const char *why);
 
 void status_print(struct out *out, const json_t *report, int64_t now);
+/* The certificates of a report alone; heads: with the names of the columns. */
+void status_print_certificates(struct out *out, const json_t *rows, bool heads, int64_t now);
 
 /* ---- status_certs.c: what is added to a report ---- */
 
 void report_certificates(json_t *report, const struct status_lists *lists, int64_t now);
 void report_problem(json_t *report, enum severity severity, const char *object,
 		    struct str_view message);
+/* The issuer of a certificate, in a list of Issuers and ClusterIssuers; NULL: it is not there. */
+const json_t *issuer_of(const json_t *issuers, const json_t *certificate);
 /* "Gateway shop/web", without the namespace when it is default. Heap. */
 char *report_name(const json_t *object, const char *part);
 /* "shop/web" */

@@ -16,7 +16,7 @@ static bool same_text(const json_t *a, const char *path, const json_t *b, const 
 	return sv_eq(json_sv_at(a, path), json_sv_at(b, other));
 }
 
-static const json_t *issuer_of(const json_t *issuers, const json_t *certificate)
+const json_t *issuer_of(const json_t *issuers, const json_t *certificate)
 {
 	bool cluster = sv_eq(json_sv_at(certificate, "spec.issuerRef.kind"), SV("ClusterIssuer"));
 	const json_t *issuer;

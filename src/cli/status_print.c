@@ -196,27 +196,51 @@ static void add_state(struct columns *columns, const json_t *row)
 	columns_add(columns, sv_from(text));
 }
 
-static void print_certificates(struct out *out, const json_t *certificates, int64_t now)
+static void add_certificates(struct columns *columns, const json_t *certificates, bool with_heads,
+			     int64_t now)
 {
 	static const char *const heads[] = {"CERTIFICATE", "NAMES",  "LEFT",
 					    "RENEWAL",     "ISSUER", "STATE"};
-	struct columns columns;
 	const json_t *row;
 	size_t i;
 
-	columns_init(&columns);
-	add_heads(&columns, heads, ARRAY_LEN(heads));
+	if (with_heads)
+		add_heads(columns, heads, ARRAY_LEN(heads));
 	json_array_foreach(certificates, i, row)
 	{
-		add_name(&columns, row, "name");
-		add_joined(&columns, json_member(row, "names"), "-");
-		add_left(&columns, row, now);
-		add_renewal(&columns, row, now);
-		columns_add(&columns, json_sv_at(row, "issuer"));
-		add_state(&columns, row);
-		columns_end(&columns);
+		add_name(columns, row, "name");
+		add_joined(columns, json_member(row, "names"), "-");
+		add_left(columns, row, now);
+		add_renewal(columns, row, now);
+		columns_add(columns, json_sv_at(row, "issuer"));
+		add_state(columns, row);
+		columns_end(columns);
 	}
+}
+
+static void print_certificates(struct out *out, const json_t *certificates, int64_t now)
+{
+	struct columns columns;
+
+	columns_init(&columns);
+	add_certificates(&columns, certificates, true, now);
 	print_columns(out, "Certificates", &columns);
+	columns_deinit(&columns);
+}
+
+void status_print_certificates(struct out *out, const json_t *rows, bool heads, int64_t now)
+{
+	struct columns columns;
+	struct buf text;
+
+	columns_init(&columns);
+	add_certificates(&columns, rows, heads, now);
+	buf_init(&text, TEXT_MAX);
+	columns.gap = 2;
+	columns_fit(&columns, 0, (size_t)out->width);
+	columns_text(&columns, 0, &text);
+	out_text(out, buf_view(&text));
+	buf_deinit(&text);
 	columns_deinit(&columns);
 }
 

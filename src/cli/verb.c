@@ -39,7 +39,7 @@ static void help_all(struct out *out, const struct verb *rows)
 	out_fmt(out, "sallyport controls sallyportd: gateways, routes and certificates of this "
 		     "host.\n\nUsage:\n  sallyport [--socket PATH] VERB ...\n\nVerbs:\n");
 	for (const struct verb *verb = rows; verb->name != NULL; verb++)
-		out_fmt(out, "  %-16s %s\n", verb->name, verb->summary);
+		out_fmt(out, "  %-19s %s\n", verb->name, verb->summary);
 	out_fmt(out, "\n'sallyport VERB -h' tells more; so does man sallyport.\n");
 }
 
@@ -72,10 +72,29 @@ static const struct verb *find_verb(const struct verb *rows, int argc, char **ar
 	return NULL;
 }
 
-static int unknown_verb(struct cli *cli, const char *word)
+/* " list issue show": what may stand behind the first word; "" when there is no such verb. Heap. */
+static char *second_words(const struct verb *rows, const char *word)
 {
-	if (strcmp(word, "rollout") == 0)
-		return cli_usage(cli, "rollout knows one verb: rollout status");
+	char *words = xstrdup("");
+
+	for (const struct verb *verb = rows; verb->name != NULL; verb++) {
+		struct str_view second = sv_from(verb->name);
+		AUTO(auto_free) char *before = NULL;
+
+		if (!sv_eq(sv_split(&second, ' '), sv_from(word)) || second.data == NULL)
+			continue;
+		before = words;
+		words = xasprintf("%s %.*s", before, SV_ARG(second));
+	}
+	return words;
+}
+
+static int unknown_verb(struct cli *cli, const struct verb *rows, const char *word)
+{
+	AUTO(auto_free) char *seconds = second_words(rows, word);
+
+	if (seconds[0] != '\0')
+		return cli_usage(cli, "%s needs a second word:%s", word, seconds);
 	return cli_usage(cli, "unknown command \"%s\" for \"sallyport\"", word);
 }
 
@@ -128,7 +147,7 @@ static int run(struct cli *cli, const struct verb *rows, int argc, char **argv)
 	}
 	verb = find_verb(rows, argc - at, argv + at, &words);
 	if (verb == NULL)
-		return unknown_verb(cli, argv[at]);
+		return unknown_verb(cli, rows, argv[at]);
 	if (!help)
 		return run_verb(cli, verb, argc - at - words, argv + at + words);
 	help_verb(&cli->out, verb);
