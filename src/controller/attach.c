@@ -15,15 +15,19 @@ struct asking { /* one parentRef of one route */
 	struct str_view ns; /* of the route */
 	struct str_view section;
 	int64_t port;
+	size_t parent; /* index */
 };
 
-static void add(struct attached *out, struct gw_listener *listener, int host)
+static void add(const struct asking *asking, struct gw_listener *listener, int host)
 {
+	struct attached *out = asking->out;
+
 	if (out->count == out->size) {
 		out->size = out->size == 0 ? 2 : out->size * 2;
 		out->list = xrealloc(out->list, out->size * sizeof(out->list[0]));
 	}
-	out->list[out->count++] = (struct attachment){.listener = listener, .host = host};
+	out->list[out->count++] =
+		(struct attachment){.listener = listener, .host = host, .parent = asking->parent};
 }
 
 static const json_t *hostnames(const struct object *route)
@@ -66,7 +70,7 @@ static bool add_hostnames(const struct asking *asking, struct gw_listener *liste
 	struct str_view both;
 
 	if (count == 0) {
-		add(asking->out, listener, -1);
+		add(asking, listener, -1);
 		return true;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -74,7 +78,7 @@ static bool add_hostnames(const struct asking *asking, struct gw_listener *liste
 
 		if (!hostname_intersect(listener->hostname, name, &both))
 			continue;
-		add(asking->out, listener, both.data == name.data ? (int)i : -1);
+		add(asking, listener, both.data == name.data ? (int)i : -1);
 		found++;
 	}
 	return found > 0;
@@ -147,8 +151,9 @@ void attach_route(struct attached *out, const struct object *route, const struct
 	out->count = 0;
 	out->parent_count = json_array_size(refs);
 	out->parents = xrealloc(out->parents, (out->parent_count + 1) * sizeof(out->parents[0]));
-	for (size_t i = 0; i < out->parent_count; i++)
-		out->parents[i] = ask_parent(&asking, json_array_get(refs, i));
+	for (asking.parent = 0; asking.parent < out->parent_count; asking.parent++)
+		out->parents[asking.parent] =
+			ask_parent(&asking, json_array_get(refs, asking.parent));
 }
 
 void attached_deinit(struct attached *attached)

@@ -22,12 +22,15 @@ enum attach_result {                     /* for one parentRef; a later one has c
 struct attachment {
 	struct gw_listener *listener;
 	int host;                   /* index in spec.hostnames; -1: the listener's own name */
+	size_t parent;              /* index of the parentRef */
+	bool lost;                  /* to a route of another kind (clash.h) */
 	struct served_host *served; /* served.c: found by the first pass */
 };
 
 struct parent { /* of spec.parentRefs, in order */
 	enum attach_result result;
 	const char *why_pending; /* ATTACH_PENDING: borrowed from the Gateway */
+	bool lost;               /* every listener, to a route of another kind (clash.h) */
 };
 
 struct attached {

@@ -92,6 +92,8 @@ static void take_route(void *arg, struct route *route)
 		struct attachment *attachment = &route->attached.list[i];
 		struct gw_listener *listener = attachment->listener;
 
+		if (attachment->lost)
+			continue;
 		if (counts && listener->counted != route) {
 			listener->counted = route;
 			listener->attached++;

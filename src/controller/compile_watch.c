@@ -124,6 +124,7 @@ const struct ctl_row ctl_compile = {
 			{.prefix = GATEWAY_GROUP "/gatewayclasses/", .map = class_map},
 			{.prefix = GATEWAY_GROUP "/gateways/", .map = gateway_map},
 			{.prefix = GATEWAY_GROUP "/httproutes/", .map = route_map},
+			{.prefix = GATEWAY_GROUP "/grpcroutes/", .map = route_map},
 			{.prefix = GATEWAY_GROUP "/referencegrants/", .map = grant_map},
 			{.prefix = "core/namespaces/", .map = namespace_map},
 			{.prefix = "core/secrets/", .map = gateway_map},

@@ -32,7 +32,7 @@ enum controller_id {
 	CTL_COUNT
 };
 
-#define CTL_WATCHES_MAX 12
+#define CTL_WATCHES_MAX 24
 
 struct ctl_watch {
 	const char *prefix; /* of the store's keys; NULL: end of the list */

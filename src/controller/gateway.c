@@ -33,6 +33,7 @@ static const struct object *class_get(const struct store *store, const struct ob
 
 const struct route_kind_row route_kinds[ROUTE_KIND_COUNT] = {
 	[ROUTE_HTTP] = {"HTTPRoute", "httproutes", OVER(HTTP) | OVER(HTTPS)},
+	[ROUTE_GRPC] = {"GRPCRoute", "grpcroutes", OVER(HTTP) | OVER(HTTPS)},
 };
 
 enum route_kind route_kind_of(const struct object *route)

@@ -17,7 +17,7 @@
 #define GATEWAY_ADDRESSES_MAX 16 /* as the Gateway API allows */
 #define LISTENER_CERTS_MAX    64
 
-enum route_kind { ROUTE_HTTP, ROUTE_KIND_COUNT };
+enum route_kind { ROUTE_HTTP, ROUTE_GRPC, ROUTE_KIND_COUNT };
 #define ROUTE_BIT(kind) (1u << (kind))
 
 enum listener_protocol { LISTENER_HTTP, LISTENER_HTTPS, LISTENER_UNSUPPORTED };

@@ -49,6 +49,9 @@ static void tell_unacknowledged(struct telling *telling)
 
 /* In ascending order (GatewayClass, status.supportedFeatures). */
 static const char *const features[] = {
+	"GRPCRoute",
+	"GRPCRouteNamedRouteRule",
+	"GRPCRouteRequestHeaderModifier",
 	"Gateway",
 	"GatewayAddressEmpty",
 	"GatewayHTTPListenerIsolation",
@@ -210,7 +213,7 @@ static void tell_listener_refs(struct telling *telling, const struct gw_listener
 	if (listener->bad_kinds)
 		tell(telling, "ResolvedRefs", COND_FALSE, "InvalidRouteKinds",
 		     "allowedRoutes.kinds names a kind that cannot attach to this protocol: "
-		     "HTTPRoute can");
+		     "HTTPRoute and GRPCRoute can");
 	else if (listener->cert_reason != NULL)
 		tell(telling, "ResolvedRefs", COND_FALSE, listener->cert_reason,
 		     listener->cert_message);

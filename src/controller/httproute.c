@@ -1,12 +1,16 @@
 #include "controller/httproute.h"
 
+#include "base/clock.h"
 #include "base/own.h"
+#include "controller/clash.h"
 #include "resource/condition.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MESSAGE_MAX 8192
+#define LOST_MESSAGE                                                                              \
+	"an older HTTPRoute or GRPCRoute has a hostname in common with it on the same listener, " \
+	"and a hostname belongs to one of these kinds: use another hostname"
 
 bool route_runs(const struct route *route)
 {
@@ -17,7 +21,8 @@ bool route_runs(const struct route *route)
 
 bool route_accepted(const struct route *route, size_t parent)
 {
-	return route->attached.parents[parent].result == ATTACH_ACCEPTED && route_runs(route);
+	return route->attached.parents[parent].result == ATTACH_ACCEPTED &&
+	       !route->attached.parents[parent].lost && route_runs(route);
 }
 
 /* ---- entries ---- */
@@ -72,7 +77,8 @@ static bool route_attach_again(struct routes *routes, struct route *route)
 	same = count == attached->parent_count;
 	for (size_t i = 0; same && i < count; i++)
 		same = before[i].result == attached->parents[i].result &&
-		       before[i].result != ATTACH_PENDING;
+		       before[i].result != ATTACH_PENDING &&
+		       before[i].lost == attached->parents[i].lost;
 	return !same;
 }
 
@@ -124,6 +130,9 @@ void routes_changed(struct routes *routes, const struct object *before, const st
 	struct object *old = route->object;
 
 	route->object = after == NULL ? NULL : object_ref(after);
+	if (after != NULL)
+		(void)clock_parse_rfc3339(json_sv_at(after->json, "metadata.creationTimestamp"),
+					  &route->created);
 	if (old == NULL || after == NULL || !same_wish(old, after))
 		route->changed = routes->dirty = true;
 	else if (!route->changed) /* the status only */
@@ -138,8 +147,50 @@ static void route_drop(struct routes *routes, struct route *route)
 	route_free(routes, route);
 }
 
+/* ---- who has a hostname ---- */
+
+static const char *name_in_key(const struct route *route)
+{
+	const char *plural = route_kinds[route_kind_of(route->object)].plural;
+
+	return route->key + strlen(GATEWAY_GROUP "/") + strlen(plural);
+}
+
+static int age_cmp(const void *left, const void *right)
+{
+	const struct route *a = *(struct route *const *)left, *b = *(struct route *const *)right;
+	int order;
+
+	if (a->created != b->created)
+		return a->created < b->created ? -1 : 1;
+	order = strcmp(name_in_key(a), name_in_key(b));
+	return order != 0 ? order : strcmp(b->key, a->key); /* HTTPRoute first */
+}
+
+static void settle_clashes(struct routes *routes)
+{
+	AUTO(auto_free)
+	struct route **list = xcalloc(routes->by_key.count + 1, sizeof(struct route *));
+	struct clash clash = {0};
+	size_t count = 0;
+
+	LIST_EACH(&routes->all, node)
+	{
+		list[count++] = LIST_ENTRY(node, struct route, link);
+	}
+	qsort(list, count, sizeof(struct route *), age_cmp);
+	for (size_t i = 0; i < count; i++) {
+		if (clash_show(&clash, list[i]->object, &list[i]->attached))
+			forget_status(routes, list[i]);
+	}
+	clash_deinit(&clash);
+}
+
 void routes_pass(struct routes *routes, void (*visit)(void *arg, struct route *route), void *arg)
 {
+	unsigned kinds = 0;
+	bool several;
+
 	routes->dirty = false;
 	LIST_EACH(&routes->all, node)
 	{
@@ -150,7 +201,15 @@ void routes_pass(struct routes *routes, void (*visit)(void *arg, struct route *r
 			continue;
 		}
 		route_update(routes, route);
-		visit(arg, route);
+		kinds |= ROUTE_BIT(route_kind_of(route->object));
+	}
+	several = (kinds & (kinds - 1)) != 0;
+	if (several || routes->clashed)
+		settle_clashes(routes);
+	routes->clashed = several;
+	LIST_EACH(&routes->all, node)
+	{
+		visit(arg, LIST_ENTRY(node, struct route, link));
 	}
 }
 
@@ -200,8 +259,9 @@ static const struct {
 	[ATTACH_PENDING] = {COND_UNKNOWN, "Pending", "the Gateway waits"},
 	[ATTACH_NO_LISTENER] = {COND_FALSE, "NoMatchingParent",
 				"the Gateway has no listener of this sectionName and port"},
-	[ATTACH_NOT_ALLOWED] = {COND_FALSE, "NotAllowedByListeners",
-				"no listener admits HTTPRoutes of this namespace (allowedRoutes)"},
+	[ATTACH_NOT_ALLOWED] =
+		{COND_FALSE, "NotAllowedByListeners",
+		 "no listener admits routes of this kind and namespace (allowedRoutes)"},
 	[ATTACH_NO_HOSTNAME] = {COND_FALSE, "NoMatchingListenerHostname",
 				"none of its hostnames is also a listener's"},
 	[ATTACH_ACCEPTED] = {COND_TRUE, "Accepted", "the route is accepted"},
@@ -233,6 +293,11 @@ static void tell_accepted(struct telling *telling, const struct parent *parent)
 {
 	const char *message = attach_words[parent->result].message;
 
+	if (parent->result == ATTACH_ACCEPTED && parent->lost) {
+		tell(telling, "Accepted", COND_FALSE, "HostnameConflict", LOST_MESSAGE);
+		(void)condition_remove(telling->conditions, "PartiallyInvalid");
+		return;
+	}
 	if (parent->result == ATTACH_ACCEPTED && telling->route->compiled.refused_count > 0) {
 		tell_refused(telling);
 		return;

@@ -1,4 +1,4 @@
-/* controller/httproute.h - HTTPRoutes: attached, compiled, and what their statuses say
+/* controller/httproute.h - HTTPRoutes and GRPCRoutes: attached, compiled, what their statuses say
  *
  * One entry for each route. Attached anew when the Gateways are others, compiled anew when its spec
  * or what it refers to is another; otherwise a pass costs it a look. Control thread only.
@@ -15,6 +15,7 @@ struct route {
 	char *key;
 	struct object *object; /* newest; NULL: it was deleted */
 	bool changed;          /* another spec than what was compiled */
+	int64_t created;
 	struct attached attached;
 	struct compiled compiled;
 	struct matches matches;              /* of object, with the compiled rules */
@@ -29,12 +30,13 @@ struct routes {
 	struct attach_env attach;
 	struct compile_env compile;
 	uint64_t attach_epoch, grants_epoch;
-	bool dirty; /* some route came, went, or has another spec */
+	bool dirty;   /* some route came, went, or has another spec */
+	bool clashed; /* in the last pass there were routes of several kinds */
 };
 
 void routes_init(struct routes *routes);
 void routes_deinit(struct routes *routes);
-/* An HTTPRoute came, changed or went (before, after NULL). Nothing is compiled before routes_pass.
+/* A route came, changed or went (before, after NULL). Nothing is compiled before routes_pass.
  */
 void routes_changed(struct routes *routes, const struct object *before, const struct object *after);
 /* Brings every route up to date and shows it to visit. */
@@ -50,7 +52,7 @@ void routes_status_lost(struct routes *routes, struct str_view key);
 /* Served by this parentRef: attached, and at least one rule runs as it is written. */
 bool route_accepted(const struct route *route, size_t parent);
 bool route_runs(const struct route *route);
-/* status of an HTTPRoute, new; entries of other controllers and times of transition are taken from
+/* status of a route, new; entries of other controllers and times of transition are taken from
  * the object's present one. */
 json_t *route_status_make(const struct route *route, int64_t now);
 

@@ -1,6 +1,7 @@
-/* controller/matches.c - HTTPRouteMatch as struct match_spec */
+/* controller/matches.c - HTTPRouteMatch and GRPCRouteMatch as struct match_spec */
 #include "base/clock.h"
 #include "base/own.h"
+#include "controller/gateway.h"
 #include "controller/routerule.h"
 
 #include <stdlib.h>
@@ -73,10 +74,43 @@ static struct match_spec *spec_new(struct matches *matches)
 
 struct adding { /* the matches of one route */
 	struct matches *matches;
+	bool grpc;
 	struct str_view key;
 	int64_t created;
 	uint32_t order;
 };
+
+/* A text that lives as long as the matches do; takes it. */
+static struct str_view keep_text(struct matches *matches, char *text)
+{
+	matches->texts = xrealloc(matches->texts, (matches->text_count + 1) * sizeof(char *));
+	matches->texts[matches->text_count++] = text;
+	return sv_from(text);
+}
+
+/* GRPCMethodMatch: a call's path is "/SERVICE/METHOD". */
+static void grpc_path(struct adding *adding, const json_t *match, struct match_spec *spec)
+{
+	struct str_view service = json_sv_at(match, "method.service");
+	struct str_view method = json_sv_at(match, "method.method");
+	struct str_view any = SV("[^/]+");
+
+	if (sv_eq(json_sv_at(match, "method.type"), SV("RegularExpression"))) {
+		spec->path_type = MATCH_REGEX;
+		spec->path = keep_text(adding->matches,
+				       xasprintf("/(?:%.*s)/(?:%.*s)",
+						 SV_ARG(service.len > 0 ? service : any),
+						 SV_ARG(method.len > 0 ? method : any)));
+		return;
+	}
+	spec->path_type = service.len > 0 && method.len > 0 ? MATCH_EXACT : MATCH_PREFIX;
+	if (service.len > 0)
+		spec->path = keep_text(adding->matches,
+				       xasprintf("/%.*s%s%.*s", SV_ARG(service),
+						 method.len > 0 ? "/" : "", SV_ARG(method)));
+	else
+		spec->grpc_method = method;
+}
 
 /* match NULL: a rule without matches takes every path. */
 static void add_match(struct adding *adding, const json_t *match, struct rule *rule)
@@ -89,6 +123,9 @@ static void add_match(struct adding *adding, const json_t *match, struct rule *r
 				  .order = adding->order++,
 				  .rule = rule};
 
+	spec.grpc = adding->grpc;
+	if (adding->grpc) /* there, "method" is an object */
+		grpc_path(adding, match, &spec);
 	if (spec.path.len == 0)
 		spec.path = SV("/");
 	spec.headers = read_tests(adding->matches, json_member(match, "headers"), true,
@@ -100,7 +137,7 @@ static void add_match(struct adding *adding, const json_t *match, struct rule *r
 
 void matches_add(struct matches *matches, const struct object *route, struct rule *const *rules)
 {
-	struct adding adding = {.matches = matches};
+	struct adding adding = {.matches = matches, .grpc = route_kind_of(route) == ROUTE_GRPC};
 	struct object_key_parts parts;
 	json_t *rule, *match;
 	size_t i, j;
@@ -129,6 +166,9 @@ void matches_deinit(struct matches *matches)
 {
 	for (size_t i = 0; i < matches->test_count; i++)
 		free(matches->tests[i]);
+	for (size_t i = 0; i < matches->text_count; i++)
+		free(matches->texts[i]);
+	free(matches->texts);
 	free(matches->tests);
 	free(matches->specs);
 	*matches = (struct matches){0};

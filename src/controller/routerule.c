@@ -19,6 +19,7 @@ struct making { /* one route being compiled */
 	struct compiled *out;
 	const struct object *route;
 	const struct compile_env *env;
+	enum route_kind kind;
 	struct arena arena;
 	size_t rule;  /* index */
 	bool refused; /* this rule answers 500 */
@@ -94,7 +95,7 @@ static const char *text_or(const json_t *value, const char *member, const char *
 static bool ref_granted(struct making *making, const char *group, const struct target_name *name)
 {
 	struct grant_ask ask = {.from_group = GATEWAY_GROUP,
-				.from_kind = "HTTPRoute",
+				.from_kind = route_kinds[making->kind].kind,
 				.from_ns = object_namespace(making->route),
 				.to_group = group,
 				.to_kind = name->kind,
@@ -126,8 +127,9 @@ static const struct target *resolve_ref(struct making *making, const json_t *ref
 	}
 	if (!ref_granted(making, group, &name)) {
 		what = xasprintf("%s %s/%s is in another namespace, and no ReferenceGrant there "
-				 "permits HTTPRoutes of %s to name it",
-				 name.kind, name.ns, name.name, object_namespace(making->route));
+				 "permits %ss of %s to name it",
+				 name.kind, name.ns, name.name, route_kinds[making->kind].kind,
+				 object_namespace(making->route));
 		ref_failed(making, where, "RefNotPermitted", what);
 		return NULL;
 	}
@@ -155,6 +157,8 @@ static void backend_fill(const struct making *making, const json_t *ref,
 	if (target == NULL)
 		return;
 	like->protocol = target->protocol;
+	if (making->kind == ROUTE_GRPC && like->protocol == BACKEND_HTTP1)
+		like->protocol = BACKEND_H2C; /* there is no gRPC over HTTP/1 */
 	like->resolved_name = target->from_dns;
 	like->endpoint_count = target->endpoint_count;
 	like->endpoints = target->endpoints;
@@ -343,7 +347,8 @@ static struct rule *rule_make(struct making *making, const json_t *json)
 void route_compile(struct compiled *out, const struct object *route, const struct compile_env *env)
 {
 	const json_t *rules = json_at(route->json, "spec.rules");
-	struct making making = {.out = out, .route = route, .env = env};
+	struct making making = {
+		.out = out, .route = route, .env = env, .kind = route_kind_of(route)};
 
 	*out = (struct compiled){.id = ++*env->last_id, .rule_count = json_array_size(rules)};
 	buf_init(&out->refs_message, MESSAGE_MAX);

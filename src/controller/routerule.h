@@ -1,4 +1,4 @@
-/* controller/routerule.h - the rules of an HTTPRoute as the workers run them
+/* controller/routerule.h - the rules of an HTTPRoute or GRPCRoute as the workers run them
  *
  * A rule that cannot be run as it is written answers 500: a filter is never passed over. Control
  * thread only.
@@ -49,6 +49,8 @@ struct matches { /* specs with what they point to; views are borrowed from the r
 	struct match_spec *specs;
 	size_t test_count; /* blocks of tests */
 	struct value_test **tests;
+	size_t text_count; /* paths made from services and methods */
+	char **texts;
 };
 
 /* Appends the matches of every rule that was not left out. rules: as compiled from the same spec.

@@ -81,12 +81,53 @@ void local_preflight(struct exchange *ex, const struct cors *cors)
 		exchange_fail(ex, 431, "head_too_large");
 }
 
+/* What a status says in gRPC's words (statuscodes.md; unresolved backends: Gateway API); 0: a gRPC
+ * client must see the status itself. */
+static unsigned grpc_status(uint16_t status)
+{
+	static const struct {
+		uint16_t status;
+		unsigned code;
+	} rows[] = {
+		{400, 13}, /* INTERNAL */
+		{404, 12}, /* UNIMPLEMENTED */
+		{421, 0},  /* asks for another connection */
+		{431, 8},  /* RESOURCE_EXHAUSTED */
+		{504, 4},  /* DEADLINE_EXCEEDED */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].status == status)
+			return rows[i].code;
+	}
+	return status >= 500 ? 14 : 2; /* UNAVAILABLE, UNKNOWN */
+}
+
+/* A response without messages: its head is the trailer section, too ("Trailers-Only"). */
+static void local_grpc(struct exchange *ex, uint16_t status, unsigned code)
+{
+	struct fields *fields = &ex->response.fields;
+
+	begin(ex, 200, 0);
+	(void)fields_add_id(fields, FIELD_CONTENT_TYPE, SV("application/grpc"));
+	(void)fields_add(fields, SV("grpc-status"), arena_printf(&ex->arena, "%u", code));
+	(void)fields_add(fields, SV("grpc-message"), http_reason(status));
+	add_fields_of_rule(ex);
+	finish(ex, SV(""));
+}
+
 void local_error(struct exchange *ex, uint16_t status)
 {
+	unsigned code = http_is_grpc(&ex->request) ? grpc_status(status) : 0;
+
 	if (ex->arena.spent) { /* what the access log will say of the request stays */
 		ex->arena.max = ex->arena.used + LOCAL_ARENA;
 		ex->arena.spent = false;
 	}
-	local_answer(ex, status, SV(""),
-		     arena_printf(&ex->arena, "%u %.*s\n", status, SV_ARG(http_reason(status))));
+	if (code != 0)
+		local_grpc(ex, status, code);
+	else
+		local_answer(
+			ex, status, SV(""),
+			arena_printf(&ex->arena, "%u %.*s\n", status, SV_ARG(http_reason(status))));
 }

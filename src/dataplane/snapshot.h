@@ -152,10 +152,13 @@ struct value_test {
 	void *regex; /* compiled by match.c (pcre2), or NULL */
 };
 
-struct match_spec { /* one HTTPRouteMatch of one rule; borrowed views, copied by vhost_new */
+struct match_spec { /* one HTTPRouteMatch or GRPCRouteMatch of one rule; borrowed views, copied by
+		       vhost_new */
 	enum path_match path_type;
 	struct str_view path;
-	struct str_view method; /* empty: any */
+	struct str_view method;      /* empty: any */
+	bool grpc;                   /* only requests of gRPC (http_is_grpc) */
+	struct str_view grpc_method; /* the path ends with "/METHOD"; empty: any */
 	const struct value_test *headers, *queries;
 	size_t header_count, query_count;
 	/* precedence after path, method, headers and queries: oldest route, then name, then order

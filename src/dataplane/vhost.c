@@ -59,15 +59,16 @@ static int descending(size_t a, size_t b)
 	return a < b ? 1 : a > b ? -1 : 0;
 }
 
-/* Gateway API: method, then more header tests, then more query tests, then the oldest route, then
- * its name, then the order in it. */
+/* Gateway API: method, of gRPC the longest, then more header tests, then more query tests, then the
+ * oldest route, then its name, then the order in it. */
 static int entry_precedence(const struct match_spec *a, const struct match_spec *b)
 {
 	int order;
 
 	if ((a->method.len > 0) != (b->method.len > 0))
 		return a->method.len > 0 ? -1 : 1;
-	if ((order = descending(a->header_count, b->header_count)) != 0 ||
+	if ((order = descending(a->grpc_method.len, b->grpc_method.len)) != 0 ||
+	    (order = descending(a->header_count, b->header_count)) != 0 ||
 	    (order = descending(a->query_count, b->query_count)) != 0)
 		return order;
 	if (a->route_created != b->route_created)
@@ -135,6 +136,7 @@ static bool entry_init(struct entry *entry, const struct match_spec *like, struc
 	*spec = *like;
 	spec->path = own(like->path_type == MATCH_PREFIX ? prefix_of(like->path) : like->path);
 	spec->method = own(like->method);
+	spec->grpc_method = own(like->grpc_method);
 	spec->route_key = own(like->route_key);
 	spec->headers = tests_copy(like->headers, like->header_count, err, &failed);
 	spec->queries = tests_copy(like->queries, like->query_count, err, &failed);
@@ -152,6 +154,7 @@ static void entry_deinit(struct entry *entry, struct graveyard *graveyard)
 
 	disown(spec->path);
 	disown(spec->method);
+	disown(spec->grpc_method);
 	disown(spec->route_key);
 	tests_free(spec->headers, spec->header_count);
 	tests_free(spec->queries, spec->query_count);
@@ -332,12 +335,25 @@ static bool query_ok(const struct value_test *test, struct str_view query)
 	return false;
 }
 
+static bool grpc_ok(const struct match_spec *spec, const struct http_request *request,
+		    struct str_view path)
+{
+	struct str_view method = spec->grpc_method;
+
+	if (!http_is_grpc(request))
+		return false;
+	return method.len == 0 || (path.len > method.len && sv_ends(path, method) &&
+				   path.data[path.len - method.len - 1] == '/');
+}
+
 static bool entry_ok(const struct entry *entry, const struct http_request *request,
 		     struct str_view path)
 {
 	const struct match_spec *spec = &entry->spec;
 
 	if (spec->method.len > 0 && !sv_eq(spec->method, request->method))
+		return false;
+	if (spec->grpc && !grpc_ok(spec, request, path))
 		return false;
 	for (size_t i = 0; i < spec->header_count; i++) {
 		if (!header_ok(&spec->headers[i], &request->fields))

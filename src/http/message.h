@@ -50,6 +50,10 @@ struct http_response {
 	bool websocket;  /* 101 with Connection: upgrade and Upgrade: websocket alone */
 };
 
+/* A call of gRPC (grpc.io, PROTOCOL-HTTP2): POST with Content-Type application/grpc, perhaps with
+ * "+" and what encodes the messages. */
+bool http_is_grpc(const struct http_request *request);
+
 static inline bool http_is_interim(int status) /* 1xx, but 101 ends HTTP on the connection */
 {
 	return status >= 100 && status < 200 && status != 101;

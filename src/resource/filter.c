@@ -1,4 +1,4 @@
-/* resource/filter.c - filters of HTTPRoute rules and of their backendRefs */
+/* resource/filter.c - filters of HTTPRoute and GRPCRoute rules and of their backendRefs */
 #include "base/own.h"
 #include "resource/names.h"
 #include "resource/rows.h"
@@ -132,6 +132,18 @@ static const struct schema_node filter_members[] = {
 	END,
 };
 const struct schema_node http_filter_item[] = {OBJECT("[]", filter_members)};
+
+static const struct schema_node grpc_filter_members[] = {
+	TEXT("type", REQUIRED,
+	     WORDS("RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror",
+		   "ExtensionRef")),
+	OBJECT("requestHeaderModifier", modifier_members),
+	OBJECT("responseHeaderModifier", modifier_members),
+	OBJECT("requestMirror", mirror_members),
+	OBJECT("extensionRef", extension_members),
+	END,
+};
+const struct schema_node grpc_filter_item[] = {OBJECT("[]", grpc_filter_members)};
 
 /* ---- rules of single filters; where stands at the filter's own member ---- */
 

@@ -24,7 +24,7 @@ static const struct schema_node field_match[] = {
 	TEXT("value", REQUIRED, .min = 1, .max = 4096, .format = &format_field_value),
 	END,
 };
-static const struct schema_node field_match_item[] = {OBJECT("[]", field_match)};
+const struct schema_node field_match_item[] = {OBJECT("[]", field_match)};
 
 static const struct schema_node query_match[] = {
 	TEXT("type", WORDS("Exact", "RegularExpression"), .text = "Exact"),

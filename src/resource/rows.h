@@ -73,8 +73,14 @@ extern const struct column httproute_columns[1];
 validate_fn httproute_validate;
 initial_status_fn route_status;
 
-/* filter.c: what stands in spec.rules[].filters of an HTTPRoute */
-extern const struct schema_node http_filter_item[];
+extern const struct schema_node field_match_item[]; /* a match of one field */
+
+/* grpcroute.c */
+extern const struct schema_node grpcroute_schema[];
+validate_fn grpcroute_validate;
+
+/* filter.c: what stands in spec.rules[].filters of an HTTPRoute or GRPCRoute */
+extern const struct schema_node http_filter_item[], grpc_filter_item[];
 /* Filters of one rule, or of one of its backendRefs. matches: those of the rule. */
 void http_filters_validate(const json_t *filters, const json_t *matches, struct where *where,
 			   struct causes *causes);

@@ -18,6 +18,8 @@ GROUPS = {
     "gatewayclasses": "/apis/gateway.networking.k8s.io/v1",
     "gateways": "/apis/gateway.networking.k8s.io/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "grpcroutes": "/apis/gateway.networking.k8s.io/v1",
+    "listenersets": "/apis/gateway.networking.k8s.io/v1",
     "referencegrants": "/apis/gateway.networking.k8s.io/v1beta1",
     "backends": "/apis/gateway.envoyproxy.io/v1alpha1",
     "clusterissuers": "/apis/cert-manager.io/v1", "issuers": "/apis/cert-manager.io/v1",
