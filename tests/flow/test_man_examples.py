@@ -275,9 +275,9 @@ def damage(database, near):
 
 
 def test_metrics_are_well_formed(daemon):
-    """Each name is introduced once (Prometheus refuses more), and sallyportd(8) knows it."""
+    """Each name is introduced once (Prometheus refuses more), and sallyport-metrics(7) knows it."""
     status, body = daemon.raw("GET", "/metrics")
-    text, page = body.decode(), (MAN / "sallyportd.8").read_text()
+    text, page = body.decode(), (MAN / "sallyport-metrics.7").read_text()
     assert status == 200
     for word in ("HELP", "TYPE"):
         names = re.findall(r"^# %s (\S+) " % word, text, re.M)
