@@ -254,6 +254,29 @@ static bool has_names(struct cert_look *look)
 			  "certificate: [spec.dnsNames, spec.ipAddresses, spec.commonName]");
 }
 
+static bool is_noted(const struct cert_look *look, const char *note, const json_t *value)
+{
+	const char *noted = note_of(look->secret, note);
+	AUTO(auto_free) char *wanted = joined_texts(value);
+
+	return strcmp(wanted, noted == NULL ? "" : noted) == 0;
+}
+
+static bool has_subject(struct cert_look *look)
+{
+	const json_t *subject = json_member(look->spec, "subject");
+	bool same = is_noted(look, "cert-manager.io/uri-sans", json_member(look->spec, "uris")) &&
+		    is_noted(look, "cert-manager.io/email-sans",
+			     json_member(look->spec, "emailAddresses"));
+
+	for (size_t i = 0; same && i < SUBJECT_MEMBER_COUNT; i++)
+		same = is_noted(look, subject_members[i].note,
+				json_member(subject, subject_members[i].name));
+	return same || no(look, "RequestChanged",
+			  "Issuing certificate as what was asked for is not what the certificate "
+			  "says: [spec.subject, spec.emailAddresses, spec.uris]");
+}
+
 /* What the Secret does not tell: as it was asked for by the current CertificateRequest. */
 static bool has_usages(struct cert_look *look)
 {
@@ -299,6 +322,6 @@ void certificate_check(struct cert_look *look)
 		return;
 	take_dates(look);
 	if (is_ours(look) && has_key_type(look) && has_issuer(look) && has_names(look) &&
-	    has_usages(look))
+	    has_subject(look) && has_usages(look))
 		(void)has_not_expired(look);
 }

@@ -253,21 +253,20 @@ static void make_request(const struct attempt *attempt, const char *name)
 		  "Created new CertificateRequest resource \"%s\"", name);
 }
 
-static bool request_key_is(const struct object *request, EVP_PKEY *key,
-			   const struct name_list *names)
+static bool request_is_for(const struct object *request, EVP_PKEY *key, const json_t *spec)
 {
 	AUTO(buf_deinit) struct buf der;
-	struct name_list asked;
-	struct csr_info info;
+	struct name_list names;
+	struct cert_names view;
 	bool same;
 
 	buf_init(&der, ISSUANCE_TEXT_MAX);
-	if (request_csr(request, &der, NULL) < 0 || csr_info_read(buf_view(&der), &info, NULL) < 0)
+	if (request_csr(request, &der, NULL) < 0)
 		return false;
-	name_list_from_csr(&asked, &info);
-	same = key_same_public(info.key, key) && name_list_same(&asked, names);
-	name_list_deinit(&asked);
-	csr_info_deinit(&info);
+	name_list_from_spec(&names, spec);
+	view = name_list_view(&names);
+	same = csr_is_for(buf_view(&der), key, &view);
+	name_list_deinit(&names);
 	return same;
 }
 
@@ -279,7 +278,6 @@ static bool request_is_current(const struct attempt *attempt)
 	const char *key_secret = note_of(attempt->request, NOTE_KEY_SECRET);
 	struct str_view uid = json_sv_at(attempt->request->json, "metadata.uid");
 	struct cert_run *run = attempt->look->run;
-	struct name_list names;
 	bool same;
 
 	if (key_secret == NULL || strcmp(key_secret, attempt->key_secret) != 0 ||
@@ -293,9 +291,7 @@ static bool request_is_current(const struct attempt *attempt)
 	if (run->request_uid != NULL && sv_eq(uid, sv_from(run->request_uid)) &&
 	    run->request_generation == object_generation(attempt->look->cert))
 		return true;
-	name_list_from_spec(&names, attempt->look->spec);
-	same = request_key_is(attempt->request, attempt->key, &names);
-	name_list_deinit(&names);
+	same = request_is_for(attempt->request, attempt->key, attempt->look->spec);
 	free(run->request_uid);
 	run->request_uid = same ? sv_dup(uid) : NULL;
 	run->request_generation = object_generation(attempt->look->cert);

@@ -196,18 +196,21 @@ static void set_template(json_t *body, const json_t *spec)
 
 static json_t *joined(const json_t *list)
 {
-	struct buf text;
-	json_t *value, *result;
-	size_t i;
+	AUTO(auto_free) char *text = joined_texts(list);
 
-	buf_init(&text, ISSUANCE_TEXT_MAX);
-	json_array_foreach(list, i, value)
-	{
-		buf_addf(&text, "%s%s", i == 0 ? "" : ",", json_string_value(value));
-	}
-	result = json_string(buf_cstr(&text));
-	buf_deinit(&text);
-	return result;
+	return json_string(text);
+}
+
+/* Those that are seldom used stand there only when they say something. */
+static void set_seldom(json_t *body, const char *note, const json_t *value)
+{
+	json_t *notes = json_object_get(json_object_get(body, "metadata"), "annotations");
+	AUTO(auto_free) char *text = joined_texts(value);
+
+	if (text[0] != '\0')
+		json_object_set_new(notes, note, json_string(text));
+	else
+		json_object_del(notes, note);
 }
 
 static void set_annotations(json_t *body, const struct cert_look *look)
@@ -216,17 +219,22 @@ static void set_annotations(json_t *body, const struct cert_look *look)
 	const char *kind = json_str_at(ref, "kind"), *group = json_str_at(ref, "group");
 	const char *common_name = json_str_at(look->spec, "commonName");
 	json_t *notes = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s}", NOTE_CERTIFICATE,
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", NOTE_CERTIFICATE,
 		object_name(look->cert), "cert-manager.io/issuer-name", json_str_at(ref, "name"),
 		"cert-manager.io/issuer-kind", kind == NULL ? "Issuer" : kind,
 		"cert-manager.io/issuer-group", group == NULL ? "cert-manager.io" : group,
 		"cert-manager.io/common-name", common_name == NULL ? "" : common_name,
 		"cert-manager.io/alt-names", joined(json_member(look->spec, "dnsNames")),
 		"cert-manager.io/ip-sans", joined(json_member(look->spec, "ipAddresses")),
-		"cert-manager.io/uri-sans", "");
+		"cert-manager.io/uri-sans", joined(json_member(look->spec, "uris")));
+	const json_t *subject = json_member(look->spec, "subject");
 
 	set_notes(json_object_get(body, "metadata"), "annotations", notes);
 	json_decref(notes);
+	set_seldom(body, "cert-manager.io/email-sans", json_member(look->spec, "emailAddresses"));
+	for (size_t i = 0; i < SUBJECT_MEMBER_COUNT; i++)
+		set_seldom(body, subject_members[i].note,
+			   json_member(subject, subject_members[i].name));
 }
 
 static void set_value(json_t *body, const char *name, json_t *value)

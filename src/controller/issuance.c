@@ -365,6 +365,67 @@ bool name_list_has(const struct name_list *names, struct str_view dns)
 	return false;
 }
 
+const struct subject_member subject_members[SUBJECT_MEMBER_COUNT] = {
+	{"countries", "C", "cert-manager.io/subject-countries"},
+	{"organizations", "O", "cert-manager.io/subject-organizations"},
+	{"organizationalUnits", "OU", "cert-manager.io/subject-organizationalunits"},
+	{"localities", "L", "cert-manager.io/subject-localities"},
+	{"provinces", "ST", "cert-manager.io/subject-provinces"},
+	{"streetAddresses", "street", "cert-manager.io/subject-streetaddresses"},
+	{"postalCodes", "postalCode", "cert-manager.io/subject-postalcodes"},
+	{"serialNumber", "serialNumber", "cert-manager.io/subject-serialnumber"},
+};
+
+static struct str_view text_view(const json_t *text)
+{
+	return sv_new(json_string_value(text), json_string_length(text));
+}
+
+char *joined_texts(const json_t *value)
+{
+	struct buf text;
+	json_t *item;
+	size_t i;
+
+	if (json_is_string(value))
+		return sv_dup(text_view(value));
+	buf_init(&text, ISSUANCE_TEXT_MAX);
+	json_array_foreach(value, i, item)
+	{
+		buf_addf(&text, "%s%s", i == 0 ? "" : ",", json_string_value(item));
+	}
+	return buf_detach(&text);
+}
+
+static void add_view(struct str_view *list, size_t *count, const json_t *text)
+{
+	if (*count < X509_NAMES_MAX && json_string_length(text) > 0)
+		list[(*count)++] = text_view(text);
+}
+
+static void add_part(struct name_list *names, const char *field, const json_t *text)
+{
+	if (names->subject_count < SUBJECT_PARTS_MAX && json_string_length(text) > 0)
+		names->subject[names->subject_count++] =
+			(struct subject_part){.field = field, .value = text_view(text)};
+}
+
+static void add_subject(struct name_list *names, const json_t *subject)
+{
+	for (size_t i = 0; i < SUBJECT_MEMBER_COUNT; i++) {
+		const json_t *value = json_member(subject, subject_members[i].name);
+		json_t *item;
+		size_t j;
+
+		if (json_is_string(value))
+			add_part(names, subject_members[i].field, value);
+		json_array_foreach(value, j, item)
+		{
+			add_part(names, subject_members[i].field, item);
+		}
+	}
+}
+
 void name_list_from_spec(struct name_list *names, const json_t *spec)
 {
 	json_t *value;
@@ -382,6 +443,15 @@ void name_list_from_spec(struct name_list *names, const json_t *spec)
 	{
 		add_ip(names, sv_new(json_string_value(value), json_string_length(value)));
 	}
+	json_array_foreach(json_member(spec, "emailAddresses"), i, value)
+	{
+		add_view(names->emails, &names->email_count, value);
+	}
+	json_array_foreach(json_member(spec, "uris"), i, value)
+	{
+		add_view(names->uris, &names->uri_count, value);
+	}
+	add_subject(names, json_member(spec, "subject"));
 	add_common_name(names, json_sv_at(spec, "commonName"));
 }
 
@@ -413,6 +483,12 @@ struct cert_names name_list_view(const struct name_list *names)
 				   .dns_count = names->dns_count,
 				   .ips = names->ip_views,
 				   .ip_count = names->ip_count,
+				   .emails = names->emails,
+				   .email_count = names->email_count,
+				   .uris = names->uris,
+				   .uri_count = names->uri_count,
+				   .subject = names->subject,
+				   .subject_count = names->subject_count,
 				   .common_name = sv_from(names->common_name)};
 }
 

@@ -74,14 +74,30 @@ EVP_PKEY *secret_key(const struct object *secret, const char *name, struct err *
 /* {"name": base64(PEM of the key)}; NULL with a sentence. */
 json_t *key_data(const char *name, EVP_PKEY *key, enum key_encoding encoding, struct err *err);
 
-/* Names of a spec or a signing request, lower case, for cert_names: dnsNames, ipAddresses and a
- * common name that is a host name and not among them. */
+#define SUBJECT_PARTS_MAX 64
+
+/* Names of a spec or a signing request for cert_names: dnsNames, ipAddresses and a common name that
+ * is a host name and not among them, in lower case; of a spec also emailAddresses, uris and the
+ * subject, as given. */
 struct name_list {
-	size_t dns_count, ip_count;
+	size_t dns_count, ip_count, email_count, uri_count, subject_count;
 	char *dns[X509_NAMES_MAX], *ips[X509_NAMES_MAX]; /* owned */
 	struct str_view dns_views[X509_NAMES_MAX], ip_views[X509_NAMES_MAX];
-	char *common_name; /* owned; as given */
+	struct str_view emails[X509_NAMES_MAX], uris[X509_NAMES_MAX]; /* of the spec */
+	struct subject_part subject[SUBJECT_PARTS_MAX];               /* of the spec */
+	char *common_name;                                            /* owned; as given */
 };
+/* The members of spec.subject, in the order in which they stand in a certificate. */
+#define SUBJECT_MEMBER_COUNT 8
+struct subject_member {
+	const char *name;  /* in spec.subject */
+	const char *field; /* OpenSSL's short name */
+	const char *note;  /* cert-manager's annotation of the Secret */
+};
+extern const struct subject_member subject_members[SUBJECT_MEMBER_COUNT];
+/* "a,b" of a list of texts or of one text; absent: "". Heap. */
+char *joined_texts(const json_t *value);
+/* Borrows from spec. */
 void name_list_from_spec(struct name_list *names, const json_t *spec);
 void name_list_from_csr(struct name_list *names, const struct csr_info *info);
 void name_list_deinit(struct name_list *names);

@@ -6,18 +6,6 @@
 
 #include <stdlib.h>
 
-static void reconcile_ca(struct controllers *ctl, const struct issuer *issuer)
-{
-	issuer_put_ready(ctl, issuer, status_copy(issuer->object),
-			 &(struct condition){.type = "Ready",
-					     .status = COND_FALSE,
-					     .reason = "NotSupported",
-					     .message = "issuers of type ca are not served by this "
-							"version: use acme or selfSigned"});
-}
-
-static const struct issuer_type issuer_ca = {.member = "ca", .reconcile = reconcile_ca};
-
 static const struct issuer_type *const types[] = {&issuer_acme, &issuer_self_signed, &issuer_ca};
 
 static const struct kind *kind_of_issuer(bool cluster)
@@ -77,7 +65,7 @@ static void issuer_reconcile(struct controllers *ctl, struct str_view key)
 		type->reconcile(ctl, &issuer);
 }
 
-/* ---- Secrets: account keys and external account bindings ---- */
+/* ---- Secrets: account keys, external account bindings, keys of CAs ---- */
 
 struct secret_users {
 	struct controllers *ctl;
@@ -90,7 +78,8 @@ static bool queue_user(void *arg, const struct object *issuer)
 	const json_t *acme = json_at(issuer->json, "spec.acme");
 	struct str_view name = sv_from(users->name);
 
-	if (sv_eq(json_sv_at(acme, "privateKeySecretRef.name"), name) ||
+	if (sv_eq(json_sv_at(issuer->json, "spec.ca.secretName"), name) ||
+	    sv_eq(json_sv_at(acme, "privateKeySecretRef.name"), name) ||
 	    sv_eq(json_sv_at(acme, "externalAccountBinding.keySecretRef.name"), name))
 		ctl_queue(users->ctl, CTL_ISSUER, sv_from(issuer->key));
 	return true;

@@ -28,7 +28,7 @@ struct issuer_type {        /* a row of the table in issuer.c */
 	void (*sign)(struct request *request);
 };
 
-extern const struct issuer_type issuer_acme, issuer_self_signed; /* their own files */
+extern const struct issuer_type issuer_acme, issuer_self_signed, issuer_ca; /* their own files */
 
 /* ref: issuerRef of an object in ns. false: no such issuer. */
 bool issuer_find(struct controllers *ctl, const char *ns, const json_t *ref, struct issuer *issuer);
@@ -53,6 +53,11 @@ void request_failed(struct request *request, const char *type, const char *fmt, 
 void request_issued(struct request *request, struct str_view chain, struct str_view ca);
 /* The sign of ACME issuers (request_order.c): through an Order. */
 void request_by_order(struct request *request);
+/* Dates, isCA and usages that spec asks for (request_sign.c). Without usages: for servers. */
+void request_sign_how(const struct request *request, struct x509_sign_how *how);
+/* A list of URLs of an issuer's spec (at most 16); views has room for as many. */
+#define ISSUER_URLS_MAX 16
+struct x509_urls issuer_urls(const json_t *list, struct str_view *views);
 /* The signing request as DER; -1 with a sentence. */
 int request_csr(const struct object *request, struct buf *der, struct err *err);
 

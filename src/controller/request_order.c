@@ -49,6 +49,7 @@ static void make_order(struct request *request, const char *name)
 	AUTO(buf_deinit) struct buf der;
 	struct name_list names;
 	struct csr_info info;
+	size_t texts;
 	struct err err = {0};
 	json_t *body;
 
@@ -59,8 +60,14 @@ static void make_order(struct request *request, const char *name)
 		return;
 	}
 	name_list_from_csr(&names, &info);
+	texts = info.text_count;
 	csr_info_deinit(&info);
-	if (names.dns_count + names.ip_count == 0) {
+	if (texts > 0) {
+		request_failed(request, "UnsupportedIdentifier",
+			       "an ACME certificate is for host names or addresses, and the "
+			       "signing request names URIs or mail addresses too: use an issuer of "
+			       "type ca for them");
+	} else if (names.dns_count + names.ip_count == 0) {
 		request_failed(request, "",
 			       "an ACME certificate is for host names or addresses, and the "
 			       "signing request names none");

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#define DURATION_S (90 * INT64_C(86400)) /* as in cert-manager */
-
 static void self_signed_reconcile(struct controllers *ctl, const struct issuer *issuer)
 {
 	issuer_put_ready(
@@ -15,33 +13,16 @@ static void self_signed_reconcile(struct controllers *ctl, const struct issuer *
 			.type = "Ready", .status = COND_TRUE, .reason = "IsReady", .message = ""});
 }
 
-static unsigned usages_of(const json_t *spec)
-{
-	unsigned usages = X509_USAGE_SERVER;
-	json_t *usage;
-	size_t i;
-
-	json_array_foreach(json_member(spec, "usages"), i, usage)
-	{
-		if (strcmp(json_string_value(usage), "client auth") == 0)
-			usages |= X509_USAGE_CLIENT;
-	}
-	return usages;
-}
-
 static X509 *sign(const struct request *request, struct str_view csr, EVP_PKEY *key,
 		  struct err *err)
 {
-	const json_t *spec = json_member(request->object->json, "spec");
-	struct x509_sign_how how = {.issuer_key = key,
-				    .not_before = ctl_now(),
-				    .is_ca = json_bool_at(spec, "isCA", false),
-				    .usages = usages_of(spec)};
-	int64_t duration;
+	struct str_view crls[ISSUER_URLS_MAX];
+	struct x509_sign_how how = {.issuer_key = key};
 
-	if (!clock_parse_duration(json_sv_at(spec, "duration"), &duration))
-		duration = DURATION_S * 1000;
-	how.not_after = how.not_before + duration / 1000;
+	request_sign_how(request, &how);
+	how.crls = issuer_urls(
+		json_at(request->issuer.object->json, "spec.selfSigned.crlDistributionPoints"),
+		crls);
 	return cert_sign(csr, &how, err);
 }
 

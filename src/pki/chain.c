@@ -88,6 +88,25 @@ static int check_dates(struct check *check)
 	return 0;
 }
 
+/* Is the leaf one that a CA may sign for (RFC 5280, section 4.2.1.10)? */
+static int check_constraints(struct check *check, size_t i)
+{
+	X509 *cert = check->chain->certs[i];
+	int critical = 0, code;
+	NAME_CONSTRAINTS *allowed = X509_get_ext_d2i(cert, NID_name_constraints, &critical, NULL);
+
+	if (allowed == NULL && critical == -1)
+		return 0;
+	code = allowed == NULL ? X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX
+			       : NAME_CONSTRAINTS_check(check->chain->certs[0], allowed);
+	NAME_CONSTRAINTS_free(allowed);
+	if (code == X509_V_OK)
+		return 0;
+	return err_set(check->err, ERR_INVALID,
+		       "certificate %zu (%.100s) does not allow the names of certificate 1: %s",
+		       i + 1, check->infos[i].subject, X509_verify_cert_error_string(code));
+}
+
 /* Certificate i is the issuer of the one before it, and may be one. */
 static int check_issuer(struct check *check, size_t i)
 {
@@ -108,7 +127,7 @@ static int check_issuer(struct check *check, size_t i)
 		return err_set(check->err, ERR_INVALID,
 			       "certificate %zu (%.100s) allows only %ld CAs below it", i + 1,
 			       subject, path_len);
-	return 0;
+	return check_constraints(check, i);
 }
 
 static int check_signature(struct check *check, size_t i)

@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 
 #define DNS_NAME_MAX    253
+#define TEXT_NAME_MAX   2048       /* bytes of a URI or mail address */
 #define COMMON_NAME_MAX (size_t)64 /* characters (RFC 5280, appendix A.1, ub-common-name) */
 
 /* ---- names ---- */
@@ -73,6 +74,27 @@ static int ip_add(GENERAL_NAMES *out, struct str_view ip, struct err *err)
 	return 0;
 }
 
+/* URIs and mail addresses: printable ASCII with a mark inside that both must have. */
+static int text_add(GENERAL_NAMES *out, int type, struct str_view text, struct err *err)
+{
+	char mark = type == GEN_URI ? ':' : '@';
+	size_t at = sv_find(text, mark);
+	bool ok = at != SV_NOT_FOUND && at > 0 && at + 1 < text.len && text.len <= TEXT_NAME_MAX;
+	ASN1_IA5STRING *value;
+
+	for (size_t i = 0; ok && i < text.len; i++)
+		ok = text.data[i] > ' ' && text.data[i] <= '~';
+	if (!ok)
+		return err_set(err, ERR_INVALID, "\"%.*s\" is no %s for a certificate",
+			       SV_ARG(sv_head(text, DNS_NAME_MAX)),
+			       type == GEN_URI ? "absolute URI" : "mail address");
+	value = ASN1_IA5STRING_new();
+	if (value == NULL || ASN1_STRING_set(value, text.data, (int)text.len) != 1 ||
+	    general_name_add(out, type, value) != 0)
+		return ossl_fail(err, ERR_IO, "cannot put a name into the request");
+	return 0;
+}
+
 static int names_add(X509_REQ *req, const struct cert_names *names, struct err *err)
 {
 	AUTO(auto_general_names) GENERAL_NAMES *all = sk_GENERAL_NAME_new_null();
@@ -83,10 +105,15 @@ static int names_add(X509_REQ *req, const struct cert_names *names, struct err *
 		rc = dns_add(all, names->dns[i], err);
 	for (size_t i = 0; rc == 0 && i < names->ip_count; i++)
 		rc = ip_add(all, names->ips[i], err);
+	for (size_t i = 0; rc == 0 && i < names->email_count; i++)
+		rc = text_add(all, GEN_EMAIL, names->emails[i], err);
+	for (size_t i = 0; rc == 0 && i < names->uri_count; i++)
+		rc = text_add(all, GEN_URI, names->uris[i], err);
 	if (rc != 0 || sk_GENERAL_NAME_num(all) == 0)
 		return rc;
 	/* with an empty subject the names are all there is (RFC 5280, section 4.2.1.6) */
-	if (X509V3_add1_i2d(&extensions, NID_subject_alt_name, all, names->common_name.len == 0,
+	if (X509V3_add1_i2d(&extensions, NID_subject_alt_name, all,
+			    names->common_name.len + names->subject_count == 0,
 			    X509V3_ADD_DEFAULT) != 1 ||
 	    X509_REQ_add_extensions(req, extensions) != 1)
 		rc = ossl_fail(err, ERR_IO, "cannot put the names into the request");
@@ -109,6 +136,24 @@ static int common_name_add(X509_REQ *req, struct str_view name, struct err *err)
 	return 0;
 }
 
+static int subject_add(X509_REQ *req, const struct cert_names *names, struct err *err)
+{
+	X509_NAME *subject = X509_REQ_get_subject_name(req);
+
+	for (size_t i = 0; i < names->subject_count; i++) {
+		const struct subject_part *part = &names->subject[i];
+
+		if (part->value.len > TEXT_NAME_MAX ||
+		    X509_NAME_add_entry_by_txt(subject, part->field, MBSTRING_UTF8,
+					       (const unsigned char *)part->value.data,
+					       (int)part->value.len, -1, 0) != 1)
+			return ossl_fail(err, ERR_INVALID,
+					 "\"%.*s\" cannot stand in a certificate's subject as %s",
+					 SV_ARG(sv_head(part->value, 80)), part->field);
+	}
+	return common_name_add(req, names->common_name, err);
+}
+
 /* ---- requests ---- */
 
 static int req_to_der(X509_REQ *req, struct buf *out, struct err *err)
@@ -123,17 +168,24 @@ static int req_to_der(X509_REQ *req, struct buf *out, struct err *err)
 	return fits ? 0 : err_set(err, ERR_LIMIT, "no room for a request of %d bytes", len);
 }
 
+/* All but the signature. */
+static int req_fill(X509_REQ *req, EVP_PKEY *key, const struct cert_names *names, struct err *err)
+{
+	if (names->dns_count + names->ip_count + names->uri_count + names->email_count == 0 &&
+	    names->common_name.len == 0)
+		return err_set(err, ERR_INVALID, "a certificate needs at least one name");
+	if (req == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 ||
+	    X509_REQ_set_pubkey(req, key) != 1)
+		return ossl_fail(err, ERR_IO, "cannot begin a signing request");
+	return subject_add(req, names, err) != 0 || names_add(req, names, err) != 0 ? -1 : 0;
+}
+
 int csr_make(EVP_PKEY *key, const struct cert_names *names, struct buf *out, struct err *err)
 {
 	AUTO(auto_x509_req) X509_REQ *req = X509_REQ_new();
 
 	ERR_clear_error();
-	if (names->dns_count + names->ip_count == 0 && names->common_name.len == 0)
-		return err_set(err, ERR_INVALID, "a certificate needs at least one name");
-	if (req == NULL || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 ||
-	    X509_REQ_set_pubkey(req, key) != 1)
-		return ossl_fail(err, ERR_IO, "cannot begin a signing request");
-	if (common_name_add(req, names->common_name, err) != 0 || names_add(req, names, err) != 0)
+	if (req_fill(req, key, names, err) != 0)
 		return -1;
 	if (X509_REQ_sign(req, key, key_digest(key)) <= 0)
 		return ossl_fail(err, ERR_IO, "cannot sign the request");
@@ -169,6 +221,36 @@ X509_REQ *csr_read(struct str_view der, struct err *err)
 		return NULL;
 	}
 	return req_check(req, err) == 0 ? TAKE(req) : NULL;
+}
+
+/* The part that is signed, but for the encoding that a reader may have kept. */
+static bool same_extensions(X509_REQ *a, X509_REQ *b)
+{
+	STACK_OF(X509_EXTENSION) *of_a = X509_REQ_get_extensions(a);
+	STACK_OF(X509_EXTENSION) *of_b = X509_REQ_get_extensions(b);
+	unsigned char *der_a = NULL, *der_b = NULL;
+	int len_a = i2d_X509_EXTENSIONS(of_a, &der_a), len_b = i2d_X509_EXTENSIONS(of_b, &der_b);
+	bool same = len_a == len_b && (len_a <= 0 || memcmp(der_a, der_b, (size_t)len_a) == 0);
+
+	OPENSSL_free(der_a);
+	OPENSSL_free(der_b);
+	sk_X509_EXTENSION_pop_free(of_a, X509_EXTENSION_free);
+	sk_X509_EXTENSION_pop_free(of_b, X509_EXTENSION_free);
+	return same;
+}
+
+bool csr_is_for(struct str_view der, EVP_PKEY *key, const struct cert_names *names)
+{
+	AUTO(auto_x509_req) X509_REQ *req = csr_read(der, NULL);
+	AUTO(auto_x509_req) X509_REQ *wanted = X509_REQ_new();
+	bool same = req != NULL && req_fill(wanted, key, names, NULL) == 0 &&
+		    key_same_public(X509_REQ_get0_pubkey(req), key) &&
+		    X509_NAME_cmp(X509_REQ_get_subject_name(req),
+				  X509_REQ_get_subject_name(wanted)) == 0 &&
+		    same_extensions(req, wanted);
+
+	ERR_clear_error();
+	return same;
 }
 
 int csr_from_pem(struct str_view pem, struct buf *der, struct err *err)

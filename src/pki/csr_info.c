@@ -53,8 +53,85 @@ static int name_read(const GENERAL_NAME *name, struct csr_info *info, struct err
 			return err_set(err, ERR_INVALID,
 				       "the signing request has an address that is none");
 		info->ips[info->ip_count++] = ip;
+	} else if (name->type == GEN_URI || name->type == GEN_EMAIL) {
+		if (!plain_text(string_view(name->d.ia5)))
+			return err_set(
+				err, ERR_INVALID,
+				"the signing request has a URI or mail address that is none");
+		info->text_count++;
+	} else {
+		return err_set(err, ERR_INVALID,
+			       "the signing request has a name that is no host name, address, URI "
+			       "or mail address");
 	}
 	return 0;
+}
+
+/* ---- what it would like to be ---- */
+
+static int broken(struct err *err, const char *what)
+{
+	return ossl_fail(err, ERR_INVALID, "the signing request has a broken extension: %s", what);
+}
+
+static int ca_read(const STACK_OF(X509_EXTENSION) * wanted, struct csr_info *info, struct err *err)
+{
+	int critical = 0;
+	BASIC_CONSTRAINTS *basic = X509V3_get_d2i(wanted, NID_basic_constraints, &critical, NULL);
+
+	if (basic == NULL)
+		return critical == -1 ? 0 : broken(err, "basicConstraints");
+	info->wants_ca = basic->ca != 0;
+	BASIC_CONSTRAINTS_free(basic);
+	return 0;
+}
+
+static int key_usage_read(const STACK_OF(X509_EXTENSION) * wanted, struct csr_info *info,
+			  struct err *err)
+{
+	int critical = 0;
+	ASN1_BIT_STRING *bits = X509V3_get_d2i(wanted, NID_key_usage, &critical, NULL);
+
+	if (bits == NULL)
+		return critical == -1 ? 0 : broken(err, "keyUsage");
+	info->wants_usages = true;
+	for (int i = 0; i < 9; i++) {
+		if (ASN1_BIT_STRING_get_bit(bits, i))
+			info->usages.key |= i < 8 ? 0x80u >> i : X509v3_KU_DECIPHER_ONLY;
+	}
+	ASN1_BIT_STRING_free(bits);
+	return 0;
+}
+
+static int purposes_read(const STACK_OF(X509_EXTENSION) * wanted, struct csr_info *info,
+			 struct err *err)
+{
+	int critical = 0;
+	EXTENDED_KEY_USAGE *all = X509V3_get_d2i(wanted, NID_ext_key_usage, &critical, NULL);
+
+	if (all == NULL)
+		return critical == -1 ? 0 : broken(err, "extendedKeyUsage");
+	info->wants_usages = true;
+	for (int i = 0; i < sk_ASN1_OBJECT_num(all); i++) {
+		unsigned bit = key_purpose_bit(OBJ_obj2nid(sk_ASN1_OBJECT_value(all, i)));
+
+		info->usages.purposes |= bit;
+		info->other_usages = info->other_usages || bit == 0;
+	}
+	sk_ASN1_OBJECT_pop_free(all, ASN1_OBJECT_free);
+	return 0;
+}
+
+static int wishes_read(X509_REQ *req, struct csr_info *info, struct err *err)
+{
+	STACK_OF(X509_EXTENSION) *wanted = X509_REQ_get_extensions(req);
+	int rc = 0;
+
+	if (ca_read(wanted, info, err) != 0 || key_usage_read(wanted, info, err) != 0 ||
+	    purposes_read(wanted, info, err) != 0)
+		rc = -1;
+	sk_X509_EXTENSION_pop_free(wanted, X509_EXTENSION_free);
+	return rc;
 }
 
 static int names_read(X509_REQ *req, struct csr_info *info, struct err *err)
@@ -98,7 +175,8 @@ int csr_info_read(struct str_view der, struct csr_info *info, struct err *err)
 	if (req == NULL)
 		return -1;
 	info->key = X509_REQ_get_pubkey(req);
-	if (common_name_read(req, info, err) != 0 || names_read(req, info, err) != 0) {
+	if (common_name_read(req, info, err) != 0 || names_read(req, info, err) != 0 ||
+	    wishes_read(req, info, err) != 0) {
 		csr_info_deinit(info);
 		return -1;
 	}

@@ -76,6 +76,20 @@ static int set_subject(const struct signing *signing)
 	return 0;
 }
 
+/* Other kinds of names would get a meaning that nobody here has looked at. */
+static int check_names(const struct signing *signing, const GENERAL_NAMES *names)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type = sk_GENERAL_NAME_value(names, i)->type;
+
+		if (type != GEN_DNS && type != GEN_IPADD && type != GEN_URI && type != GEN_EMAIL)
+			return err_set(signing->err, ERR_INVALID,
+				       "the signing request has a name that is no host name, "
+				       "address, URI or mail address");
+	}
+	return 0;
+}
+
 /* The names of the request, and nothing else of what it would like to be. */
 static int copy_names(const struct signing *signing)
 {
@@ -88,6 +102,8 @@ static int copy_names(const struct signing *signing)
 	sk_X509_EXTENSION_pop_free(wanted, X509_EXTENSION_free);
 	if (names == NULL && critical)
 		return err_set(signing->err, ERR_INVALID, "the signing request names nobody");
+	if (check_names(signing, names) != 0)
+		return -1;
 	if (names != NULL && X509_add1_ext_i2d(signing->cert, NID_subject_alt_name, names, critical,
 					       X509V3_ADD_DEFAULT) != 1)
 		return fail(signing, "its alternative names");
@@ -110,29 +126,162 @@ static int add_extension(const struct signing *signing, int nid, const char *val
 	return ok ? 0 : fail(signing, OBJ_nid2sn(nid));
 }
 
+/* ---- where to ask about it ---- */
+
+static GENERAL_NAME *url_name(struct str_view url)
+{
+	GENERAL_NAME *name = GENERAL_NAME_new();
+	ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+	if (name == NULL || text == NULL || ASN1_STRING_set(text, url.data, (int)url.len) != 1) {
+		GENERAL_NAME_free(name);
+		ASN1_IA5STRING_free(text);
+		return NULL;
+	}
+	GENERAL_NAME_set0_value(name, GEN_URI, text);
+	return name;
+}
+
+static DIST_POINT *crl_point(struct str_view url)
+{
+	DIST_POINT *point = DIST_POINT_new();
+	GENERAL_NAME *name = url_name(url);
+
+	if (point != NULL && name != NULL) {
+		point->distpoint = DIST_POINT_NAME_new();
+		point->distpoint->type = 0;
+		point->distpoint->name.fullname = GENERAL_NAMES_new();
+		if (sk_GENERAL_NAME_push(point->distpoint->name.fullname, name) > 0)
+			return point;
+	}
+	GENERAL_NAME_free(name);
+	DIST_POINT_free(point);
+	return NULL;
+}
+
+static int add_crls(const struct signing *signing)
+{
+	const struct x509_urls *crls = &signing->how->crls;
+	CRL_DIST_POINTS *points;
+	bool ok = true;
+
+	if (crls->count == 0)
+		return 0;
+	points = CRL_DIST_POINTS_new();
+	for (size_t i = 0; ok && i < crls->count; i++) {
+		DIST_POINT *point = crl_point(crls->urls[i]);
+
+		ok = point != NULL && sk_DIST_POINT_push(points, point) > 0;
+	}
+	ok = ok && X509_add1_ext_i2d(signing->cert, NID_crl_distribution_points, points, 0,
+				     X509V3_ADD_DEFAULT) == 1;
+	CRL_DIST_POINTS_free(points);
+	return ok ? 0 : fail(signing, "where its revocations are listed");
+}
+
+static bool add_access(AUTHORITY_INFO_ACCESS *all, int nid, const struct x509_urls *urls)
+{
+	for (size_t i = 0; i < urls->count; i++) {
+		ACCESS_DESCRIPTION *access = ACCESS_DESCRIPTION_new();
+		GENERAL_NAME *name = url_name(urls->urls[i]);
+
+		if (access == NULL || name == NULL ||
+		    sk_ACCESS_DESCRIPTION_push(all, access) <= 0) {
+			ACCESS_DESCRIPTION_free(access);
+			GENERAL_NAME_free(name);
+			return false;
+		}
+		access->method = OBJ_nid2obj(nid);
+		GENERAL_NAME_free(access->location);
+		access->location = name;
+	}
+	return true;
+}
+
+static int add_authority_info(const struct signing *signing)
+{
+	const struct x509_sign_how *how = signing->how;
+	AUTHORITY_INFO_ACCESS *all;
+	bool ok;
+
+	if (how->ocsp.count + how->issuer_urls.count == 0)
+		return 0;
+	all = AUTHORITY_INFO_ACCESS_new();
+	ok = all != NULL && add_access(all, NID_ad_OCSP, &how->ocsp) &&
+	     add_access(all, NID_ad_ca_issuers, &how->issuer_urls) &&
+	     X509_add1_ext_i2d(signing->cert, NID_info_access, all, 0, X509V3_ADD_DEFAULT) == 1;
+	AUTHORITY_INFO_ACCESS_free(all);
+	return ok ? 0 : fail(signing, "where its issuer is asked");
+}
+
+/* ---- what it may be used for ---- */
+
+/* A request for what a certificate may not be is an error, not repaired: who asked would take it
+ * for what it is not. */
+static int add_key_usage(const struct signing *signing)
+{
+	const struct x509_sign_how *how = signing->how;
+	unsigned key = how->usages.key;
+	ASN1_BIT_STRING *bits;
+	int ok = 1;
+
+	if ((key & X509v3_KU_KEY_CERT_SIGN) != 0 && !how->is_ca)
+		return err_set(signing->err, ERR_INVALID,
+			       "the usage \"cert sign\" is for CAs: isCA has to be true (RFC 5280, "
+			       "section 4.2.1.9)");
+	if (key == 0)
+		key = X509v3_KU_DIGITAL_SIGNATURE;
+	if (how->usages.key == 0 && !how->is_ca &&
+	    EVP_PKEY_is_a(X509_get0_pubkey(signing->cert), "RSA"))
+		key |= X509v3_KU_KEY_ENCIPHERMENT;
+	if (how->is_ca)
+		key |= X509v3_KU_KEY_CERT_SIGN | X509v3_KU_CRL_SIGN;
+	bits = ASN1_BIT_STRING_new();
+	for (int i = 0; ok == 1 && bits != NULL && i < 9; i++) {
+		if ((key & (i < 8 ? 0x80u >> i : X509v3_KU_DECIPHER_ONLY)) != 0)
+			ok = ASN1_BIT_STRING_set_bit(bits, i, 1);
+	}
+	ok = bits != NULL && ok == 1 &&
+	     X509_add1_ext_i2d(signing->cert, NID_key_usage, bits, 1, X509V3_ADD_DEFAULT) == 1;
+	ASN1_BIT_STRING_free(bits);
+	return ok ? 0 : fail(signing, "its key usage");
+}
+
+static int add_purposes(const struct signing *signing)
+{
+	EXTENDED_KEY_USAGE *all;
+	bool ok;
+
+	if (signing->how->usages.purposes == 0)
+		return 0;
+	all = sk_ASN1_OBJECT_new_null();
+	ok = all != NULL;
+	for (unsigned i = 0; ok && i < X509_PURPOSES_MAX; i++) {
+		int nid = key_purpose_nid(signing->how->usages.purposes & 1u << i);
+
+		ok = nid == 0 || sk_ASN1_OBJECT_push(all, OBJ_nid2obj(nid)) > 0;
+	}
+	ok = ok &&
+	     X509_add1_ext_i2d(signing->cert, NID_ext_key_usage, all, 0, X509V3_ADD_DEFAULT) == 1;
+	sk_ASN1_OBJECT_pop_free(all, ASN1_OBJECT_free);
+	return ok ? 0 : fail(signing, "its extended key usage");
+}
+
 static int add_extensions(const struct signing *signing)
 {
-	static const char *const usages[] = {
-		[X509_USAGE_SERVER] = "serverAuth",
-		[X509_USAGE_CLIENT] = "clientAuth",
-		[X509_USAGE_SERVER | X509_USAGE_CLIENT] = "serverAuth,clientAuth",
-	};
 	const struct x509_sign_how *how = signing->how;
-	bool is_rsa = EVP_PKEY_is_a(X509_get0_pubkey(signing->cert), "RSA");
-	unsigned usage = how->usages & (X509_USAGE_SERVER | X509_USAGE_CLIENT);
-	const char *key_usage = how->is_ca ? "critical,digitalSignature,keyCertSign,cRLSign"
-				: is_rsa   ? "critical,digitalSignature,keyEncipherment"
-					   : "critical,digitalSignature";
 
 	if (add_extension(signing, NID_basic_constraints,
 			  how->is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE") != 0 ||
-	    add_extension(signing, NID_key_usage, key_usage) != 0 ||
+	    add_key_usage(signing) != 0 ||
 	    add_extension(signing, NID_subject_key_identifier, "hash") != 0)
 		return -1;
 	if (how->issuer != NULL && X509_get0_subject_key_id(how->issuer) != NULL &&
 	    add_extension(signing, NID_authority_key_identifier, "keyid:always") != 0)
 		return -1;
-	return usage == 0 ? 0 : add_extension(signing, NID_ext_key_usage, usages[usage]);
+	if (add_crls(signing) != 0 || add_authority_info(signing) != 0)
+		return -1;
+	return add_purposes(signing);
 }
 
 X509 *cert_sign(struct str_view csr_der, const struct x509_sign_how *how, struct err *err)

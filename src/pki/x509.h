@@ -3,6 +3,7 @@
 #define PKI_X509_H
 
 #include "pki/csr.h"
+#include "pki/usage.h"
 
 #include <openssl/x509.h>
 
@@ -44,17 +45,25 @@ bool cert_covers(X509 *cert, struct str_view host);
 int chain_check(const struct cert_chain *chain, EVP_PKEY *key, const struct cert_names *names,
 		int64_t now, int64_t skew, struct err *err);
 
+struct x509_urls { /* borrowed */
+	const struct str_view *urls;
+	size_t count;
+};
+
 /* Signs csr_der: self-signed when issuer is NULL. Dates in seconds since the epoch. */
 struct x509_sign_how {
 	X509 *issuer;         /* NULL: self-signed with key */
 	EVP_PKEY *issuer_key; /* of the issuer, or the subject's own */
 	int64_t not_before, not_after;
 	bool is_ca;
-	unsigned usages; /* X509_USAGE_… */
+	/* usages.key 0: what goes with the key; purposes 0: no extended key usage. */
+	struct key_usages usages;
+	/* Where clients find the lists of revoked certificates, ask for the state of this one, and
+	 * find the issuer's certificate (RFC 5280, sections 4.2.1.13 and 4.2.2.1). */
+	struct x509_urls crls, ocsp, issuer_urls;
 };
-#define X509_USAGE_SERVER 1u
-#define X509_USAGE_CLIENT 2u
-/* Subject, key and names come from the request; no other extension of it is taken over. */
+/* Subject, key and names come from the request (host names, addresses, URIs, mail addresses; other
+ * kinds of names are an error); no other extension of it is taken over. */
 X509 *cert_sign(struct str_view csr_der, const struct x509_sign_how *how, struct err *err);
 
 /* ARI certificate identifier (RFC 9773, section 4.1) to out. */

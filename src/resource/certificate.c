@@ -7,6 +7,8 @@
 #include "resource/names.h"
 #include "resource/rows.h"
 
+#include <openssl/x509v3.h>
+
 #define DURATION_MIN     (3600 * INT64_C(1000)) /* ms; as in cert-manager */
 #define RENEW_BEFORE_MIN (300 * INT64_C(1000))
 #define REQUEST_MAX      (64 << 10)  /* bytes of a signing request in PEM form */
@@ -21,6 +23,36 @@ static const struct schema_node usage_item[] = {TEXT(
 		    "timestamping", "ocsp signing", "microsoft sgc", "netscape sgc"))};
 
 static const struct schema_node ip_item[] = {TEXT("[]", .format = &format_ip)};
+
+static bool is_uri(struct str_view text)
+{
+	size_t colon = sv_find(text, ':');
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] <= ' ' || text.data[i] > '~')
+			return false;
+	}
+	return colon != SV_NOT_FOUND && colon > 0 && colon + 1 < text.len;
+}
+
+static bool is_email(struct str_view text)
+{
+	size_t at = sv_find(text, '@');
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] <= ' ' || text.data[i] > '~' ||
+		    sv_find(SV("<>,"), text.data[i]) != SV_NOT_FOUND)
+			return false;
+	}
+	return at != SV_NOT_FOUND && at > 0 && at + 1 < text.len;
+}
+
+static const struct text_format format_uri = {
+	is_uri, "must be an absolute URI in ASCII (RFC 3986), as spiffe://example.com/web"};
+static const struct text_format format_email = {
+	is_email, "must be a bare mail address in ASCII (RFC 5322), as a@example.com"};
+static const struct schema_node uri_item[] = {TEXT("[]", .max = 2048, .format = &format_uri)};
+static const struct schema_node email_item[] = {TEXT("[]", .max = 320, .format = &format_email)};
 
 /* ---- Certificate ---- */
 
@@ -58,6 +90,8 @@ static const struct schema_node certificate_spec[] = {
 	TEXT("commonName", .max = 64),
 	LIST("dnsNames", hostname_item, .max = NAMES_MAX),
 	LIST("ipAddresses", ip_item, .max = NAMES_MAX),
+	LIST("emailAddresses", email_item, .max = NAMES_MAX),
+	LIST("uris", uri_item, .max = NAMES_MAX),
 	TEXT("duration", .format = &format_duration),
 	TEXT("renewBefore", .format = &format_duration),
 	INTEGER("renewBeforePercentage", .min = 1, .max = 99),
@@ -69,14 +103,12 @@ static const struct schema_node certificate_spec[] = {
 	OBJECT("secretTemplate", template_members),
 	OBJECT("subject", subject_members),
 	REFUSED("additionalOutputFormats"),
-	REFUSED("emailAddresses"),
 	REFUSED("keystores"),
 	REFUSED("literalSubject"),
 	REFUSED("nameConstraints"),
 	REFUSED("otherNames"),
 	REFUSED("renewal"),
 	REFUSED("signatureAlgorithm"),
-	REFUSED("uris"),
 	END,
 };
 
@@ -126,9 +158,12 @@ void certificate_validate(const json_t *object, const json_t *old, struct causes
 	(void)old;
 	if (json_is_object(spec) && json_string_length(json_member(spec, "commonName")) == 0 &&
 	    json_array_size(json_member(spec, "dnsNames")) == 0 &&
-	    json_array_size(json_member(spec, "ipAddresses")) == 0)
+	    json_array_size(json_member(spec, "ipAddresses")) == 0 &&
+	    json_array_size(json_member(spec, "emailAddresses")) == 0 &&
+	    json_array_size(json_member(spec, "uris")) == 0)
 		cause_required(causes, "spec",
-			       "at least one of dnsNames, ipAddresses or commonName must be set");
+			       "at least one of dnsNames, ipAddresses, emailAddresses, uris or "
+			       "commonName must be set");
 	issuer_ref_validate(json_member(spec, "issuerRef"), causes);
 	validate_key(json_member(spec, "privateKey"), causes);
 	validate_times(spec, causes);
@@ -170,8 +205,49 @@ const struct schema_node certificaterequest_schema[] = {
 	END,
 };
 
-static void validate_request(const json_t *request, struct causes *causes)
+static bool usages_agree(const struct csr_info *info, const struct key_usages *wanted)
 {
+	const unsigned usual = X509v3_KU_DIGITAL_SIGNATURE | X509v3_KU_KEY_ENCIPHERMENT;
+
+	if (info->other_usages)
+		return false;
+	if (wanted->key == 0 && wanted->purposes == 0) /* what is signed then is for servers */
+		return (info->usages.key & ~usual) == 0 &&
+		       (info->usages.purposes & ~X509_USAGE_SERVER) == 0;
+	return info->usages.key == wanted->key && info->usages.purposes == wanted->purposes;
+}
+
+/* What the request itself says and what its spec says must be one thing: whoever signs goes by the
+ * spec. */
+static void validate_wishes(const json_t *spec, struct str_view der, struct causes *causes)
+{
+	struct key_usages wanted = {0};
+	struct csr_info info;
+	struct err err = {0};
+	json_t *usage;
+	size_t i;
+
+	if (csr_info_read(der, &info, &err) < 0) {
+		cause_invalid(causes, "spec.request", NULL, "%s", err.msg);
+		return;
+	}
+	json_array_foreach(json_member(spec, "usages"), i, usage)
+	{
+		(void)key_usages_add(&wanted, text_of(usage));
+	}
+	if (info.wants_ca && !json_bool_at(spec, "isCA", false))
+		cause_invalid(causes, "spec.isCA", NULL,
+			      "must be true, since the signing request asks for CA:TRUE");
+	if (info.wants_usages && !usages_agree(&info, &wanted))
+		cause_invalid(causes, "spec.usages", NULL,
+			      "must be the key usages that the signing request holds, or it has to "
+			      "hold none");
+	csr_info_deinit(&info);
+}
+
+static void validate_request(const json_t *spec, struct causes *causes)
+{
+	const json_t *request = json_member(spec, "request");
 	struct buf pem, der;
 	struct err err = {0};
 
@@ -180,6 +256,8 @@ static void validate_request(const json_t *request, struct causes *causes)
 	if (json_is_string(request) && dec_base64(&pem, text_of(request)) &&
 	    csr_from_pem(buf_view(&pem), &der, &err) < 0)
 		cause_invalid(causes, "spec.request", NULL, "%s", err.msg);
+	else if (buf_len(&der) > 0)
+		validate_wishes(spec, buf_view(&der), causes);
 	buf_deinit(&pem);
 	buf_deinit(&der);
 }
@@ -189,7 +267,7 @@ void certificaterequest_validate(const json_t *object, const json_t *old, struct
 	cause_immutable(causes, object, old, "spec");
 	issuer_ref_validate(json_at(object, "spec.issuerRef"), causes);
 	if (old == NULL)
-		validate_request(json_at(object, "spec.request"), causes);
+		validate_request(json_member(object, "spec"), causes);
 }
 
 CELL_CONDITION(request_approved, "Approved", "status")

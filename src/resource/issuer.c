@@ -183,16 +183,19 @@ static const struct schema_node acme_members[] = {
 	END,
 };
 
+static const struct schema_node issuer_url_item[] = {
+	TEXT("[]", .min = 1, .max = 2048, .format = &format_url)};
+
 static const struct schema_node ca_members[] = {
 	TEXT("secretName", REQUIRED, .min = 1, .max = 253, .format = &format_subdomain),
-	LIST("crlDistributionPoints", text_item, .max = 16),
-	LIST("ocspServers", text_item, .max = 16),
-	LIST("issuingCertificateURLs", text_item, .max = 16),
+	LIST("crlDistributionPoints", issuer_url_item, .max = 16),
+	LIST("ocspServers", issuer_url_item, .max = 16),
+	LIST("issuingCertificateURLs", issuer_url_item, .max = 16),
 	END,
 };
 
 static const struct schema_node self_signed_members[] = {
-	LIST("crlDistributionPoints", text_item, .max = 16),
+	LIST("crlDistributionPoints", issuer_url_item, .max = 16),
 	END,
 };
 

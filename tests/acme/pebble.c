@@ -60,7 +60,7 @@ static void make_certificate(struct pebble *pebble)
 	struct cert_names names = {.ips = &address, .ip_count = 1, .common_name = SV("Pebble")};
 	struct x509_sign_how how = {.not_before = clock_wall() - 3600,
 				    .not_after = clock_wall() + 86400,
-				    .usages = X509_USAGE_SERVER};
+				    .usages.purposes = X509_USAGE_SERVER};
 	AUTO(auto_key) EVP_PKEY *key = key_make(KEY_ECDSA_P256, NULL);
 	struct buf csr, pem;
 	BIO *bio = BIO_new(BIO_s_mem());

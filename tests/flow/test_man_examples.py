@@ -26,7 +26,7 @@ DIRECTORIES = ("https://acme-v02.api.letsencrypt.org/directory", "https://ca.exa
 BEFORE = {
     "sallyport-httproute.5": ("letsencrypt.yaml", "gateway.yaml", "backends.yaml"),
     "sallyport-grpcroute.5": ("letsencrypt.yaml", "gateway.yaml", "backends.yaml"),
-    "sallyport-certificate.5": ("letsencrypt.yaml", "gateway.yaml"),
+    "sallyport-certificate.5": ("letsencrypt.yaml", "gateway.yaml", "inside.yaml"),
     "sallyport-troubleshooting.7": ("letsencrypt.yaml", "gateway.yaml", "redirect.yaml"),
 }
 

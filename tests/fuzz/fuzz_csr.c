@@ -33,7 +33,7 @@ static void check(struct str_view der)
 	const struct x509_sign_how how = {.issuer = ca.cert,
 					  .issuer_key = ca.key,
 					  .not_after = 1767322800,
-					  .usages = X509_USAGE_SERVER};
+					  .usages.purposes = X509_USAGE_SERVER};
 	AUTO(buf_deinit) struct buf pem = {0}, again = {0};
 	struct err err = {0};
 	X509 *cert;

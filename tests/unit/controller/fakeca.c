@@ -39,7 +39,7 @@ static X509 *make_cert(struct str_view csr, EVP_PKEY *own)
 	struct x509_sign_how how = {.issuer = fake_ca.root,
 				    .issuer_key = fake_ca.key,
 				    .not_before = clock_wall() + fake_ca.not_before,
-				    .usages = X509_USAGE_SERVER};
+				    .usages.purposes = X509_USAGE_SERVER};
 
 	how.not_after = how.not_before + 90 * INT64_C(86400);
 	if (own != NULL) { /* the root itself */

@@ -475,7 +475,7 @@ char *lab_secret(const char *ns, const char *name, const char *host)
 	struct cert_names names = {.dns = &dns, .dns_count = 1};
 	struct x509_sign_how how = {.not_before = clock_wall() - 60,
 				    .not_after = clock_wall() + 86400,
-				    .usages = X509_USAGE_SERVER};
+				    .usages.purposes = X509_USAGE_SERVER};
 	struct err err = {0};
 	struct cert_chain chain = {.count = 1};
 	struct buf csr, crt, key_text;

@@ -289,17 +289,12 @@ static void test_one_secret_two_owners(void **state)
 
 static void test_refused(void **state)
 {
-	static const char ca[] = "apiVersion: cert-manager.io/v1\n"
-				 "kind: Issuer\n"
-				 "metadata: {name: self}\n"
-				 "spec: {ca: {secretName: a}}\n";
 	struct certlab *lab = *state;
 	const json_t *cert;
 	int64_t next;
 
-	certlab_apply(lab, ca);
-	certlab_expect(lab, "cert-manager.io/issuers/default/self", "Ready", "False/NotSupported");
-	apply_certificate(lab, "site", SITE);
+	certlab_apply(lab, issuer);
+	apply_certificate(lab, "site", SITE "  usages: [cert sign]\n"); /* for CAs only */
 	certlab_expect(lab, CERT_KEY("site"), "Issuing", "False/Failed");
 	cert = certlab_get(lab, CERT_KEY("site"));
 	assert_int_equal(json_int_at(cert, "status.failedIssuanceAttempts", 0), 1);

@@ -27,7 +27,7 @@ static int pki_setup(void **state)
 	pki->leaf = fixture_cert(pki->leaf_key, &leaf_names,
 				 (struct x509_sign_how){.issuer = pki->middle,
 							.issuer_key = pki->middle_key,
-							.usages = X509_USAGE_SERVER});
+							.usages.purposes = X509_USAGE_SERVER});
 	*state = pki;
 	return 0;
 }

@@ -20,10 +20,11 @@ static void family_init(struct family *family)
 		family->keys[i] = fixture_key();
 	family->certs[0] = fixture_ca(family->keys[0], "root", NULL, NULL);
 	family->certs[1] = fixture_ca(family->keys[1], "middle", family->certs[0], family->keys[0]);
-	family->certs[2] = fixture_cert(family->keys[2], &names,
-					(struct x509_sign_how){.issuer = family->certs[1],
-							       .issuer_key = family->keys[1],
-							       .usages = X509_USAGE_SERVER});
+	family->certs[2] =
+		fixture_cert(family->keys[2], &names,
+			     (struct x509_sign_how){.issuer = family->certs[1],
+						    .issuer_key = family->keys[1],
+						    .usages.purposes = X509_USAGE_SERVER});
 }
 
 static void family_deinit(struct family *family)
@@ -313,9 +314,10 @@ static void test_self_signed(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		AUTO(auto_key) EVP_PKEY *key = key_make(types[i], NULL);
-		X509 *cert = fixture_cert(
-			key, &names,
-			(struct x509_sign_how){.issuer_key = key, .usages = X509_USAGE_SERVER});
+		X509 *cert =
+			fixture_cert(key, &names,
+				     (struct x509_sign_how){.issuer_key = key,
+							    .usages.purposes = X509_USAGE_SERVER});
 
 		assert_int_equal(X509_verify(cert, key), 1);
 		assert_int_equal(X509_get_version(cert), X509_VERSION_3);

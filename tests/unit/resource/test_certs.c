@@ -144,7 +144,11 @@ static void test_certificate_mistakes(void **state)
 		{"spec.usages", "[server]", "spec.usages[0]", CAUSE_NOT_SUPPORTED, NULL},
 		{"spec.revisionHistoryLimit", "0", "spec.revisionHistoryLimit", CAUSE_INVALID,
 		 NULL},
-		{"spec.uris", "['spiffe://a']", "spec.uris", CAUSE_FORBIDDEN, "not supported"},
+		{"spec.uris", "['no uri']", "spec.uris[0]", CAUSE_INVALID, "absolute URI"},
+		{"spec.uris", "[relative]", "spec.uris[0]", CAUSE_INVALID, "absolute URI"},
+		{"spec.emailAddresses", "['A <a@b>']", "spec.emailAddresses[0]", CAUSE_INVALID,
+		 "bare mail address"},
+		{"spec.keystores", "{}", "spec.keystores", CAUSE_FORBIDDEN, "not supported"},
 	};
 
 	(void)state;
