@@ -198,7 +198,8 @@ static bool answer_challenge(struct exchange *ex)
 	const struct challenge *challenge;
 
 	if (ex->conn->tls != NULL || ex->worker->snapshot->challenge_count == 0 ||
-	    (ex->request.method_id != METHOD_GET && ex->request.method_id != METHOD_HEAD))
+	    (ex->request.method_id != METHOD_GET && ex->request.method_id != METHOD_HEAD) ||
+	    ex->request.connect)
 		return false;
 	challenge = match_challenge(ex->worker->snapshot, ex->request.authority.host,
 				    ex->request.target.path);
@@ -471,6 +472,10 @@ void exchange_upstream_head(struct exchange *ex)
 {
 	if (ex->rule->retry.present && retry_after_status(ex, ex->response.status))
 		return;
+	if (ex->request.connect && ex->response.status / 100 == 2) {
+		exchange_fail(ex, 502, "upgrade_refused"); /* it would say that a tunnel is there */
+		return;
+	}
 	if (!filter_response(ex)) {
 		exchange_fail(ex, 502, "response_head_too_large");
 		return;

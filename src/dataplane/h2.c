@@ -5,6 +5,7 @@
  */
 #include "base/own.h"
 #include "dataplane/h2_stream.h"
+#include "dataplane/websocket.h"
 #include "dataplane/worker.h"
 
 #include <assert.h>
@@ -76,26 +77,39 @@ static void goodbye_over(struct timer *timer)
 }
 
 /* Enough of it: GOAWAY, and nothing more is read. */
-static void calm_down(struct h2 *h2)
+static void calm_down(struct h2 *h2, enum h2_attack attack)
 {
 	if (h2->noisy)
 		return;
 	h2->noisy = true;
-	metric_add(&h2->conn->worker->metrics.h2_floods, 1);
+	metric_add(&h2->conn->worker->metrics.h2_attacks[attack], 1);
 	end_session(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static void count_noise(struct h2 *h2)
+static void count_noise(struct h2 *h2, enum h2_attack attack)
 {
 	if (!h2_guard_noise(&h2->guard, now_of(h2)))
-		calm_down(h2);
+		calm_down(h2, attack);
 }
 
-static void count_reset(struct h2 *h2)
+static void count_reset(struct h2_stream *stream)
 {
+	struct h2 *h2 = stream->h2;
+
 	metric_add(&h2->conn->worker->metrics.h2_resets, 1);
-	if (!h2_guard_reset(&h2->guard, now_of(h2)))
-		calm_down(h2);
+	if (!stream->counted && !h2_guard_reset(&h2->guard, now_of(h2)))
+		calm_down(h2,
+			  stream->peer_reset ? H2_ATTACK_RAPID_RESET : H2_ATTACK_MADE_YOU_RESET);
+}
+
+static void count_stalled(struct h2_stream *stream, enum h2_attack attack)
+{
+	struct h2 *h2 = stream->h2;
+
+	stream->counted = true;
+	metric_add(&h2->conn->worker->metrics.timeouts, 1);
+	if (!h2_guard_stalled(&h2->guard, now_of(h2)))
+		calm_down(h2, attack);
 }
 
 /* ---- streams ---- */
@@ -112,9 +126,8 @@ static void stream_free(struct h2_stream *stream)
 	list_remove(&stream->link);
 	h2->stream_count--;
 	h2->buffered -= buf_len(&stream->out);
-	if (stream->unconsumed > 0 && !h2->over) /* the connection's window must not shrink */
-		(void)nghttp2_session_consume_connection(h2->session, stream->unconsumed);
 	buf_deinit(&stream->out);
+	buf_deinit(&stream->early);
 	exchange_close(stream->ex);
 	free(stream);
 }
@@ -191,6 +204,7 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 	stream->ex = exchange_new(h2->conn, stream);
 	stream->active_ms = now_of(h2);
 	buf_init(&stream->out, (size_t)limits_of(h2)->buffer * 2);
+	buf_init(&stream->early, STREAM_WINDOW);
 	h2_head_init(&stream->head, H2_REQUEST, &stream->ex->arena, &limits);
 	list_append(&h2->streams, &stream->link);
 	h2->stream_count++;
@@ -222,14 +236,20 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
 		     void *arg)
 {
-	struct h2_stream *stream = stream_of(arg, frame->hd.stream_id);
+	struct h2 *h2 = arg;
+	struct h2_stream *stream = stream_of(h2, frame->hd.stream_id);
 
 	(void)session;
 	(void)flags;
-	if (stream != NULL)
-		(void)h2_head_add(&stream->head, sv_new((const char *)name, name_len),
-				  sv_new((const char *)value, value_len));
-	return 0;
+	if (stream == NULL)
+		return 0;
+	(void)h2_head_add(&stream->head, sv_new((const char *)name, name_len),
+			  sv_new((const char *)value, value_len));
+	if (stream->head.bytes <= stream->head.limits.bytes * 2 ||
+	    stream->head.bytes / H2_EXPANSION_MAX <= h2->block)
+		return 0;
+	calm_down(h2, H2_ATTACK_HPACK);
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static void refuse_head(struct h2_stream *stream)
@@ -251,6 +271,10 @@ static void start_exchange(struct h2_stream *stream)
 	struct exchange *ex = stream->ex;
 
 	stream->started = true;
+	if (ex->request.connect && !websocket_add_key(ex)) {
+		exchange_fail(ex, 431, "head_too_large");
+		return;
+	}
 	exchange_start(ex);
 	if (ex->request.expect_continue && ex->upstream != NULL && !ex->response_started)
 		h2_inform(ex, &(struct http_response){.status = 100});
@@ -268,7 +292,7 @@ static void on_request(struct h2 *h2, struct h2_stream *stream, bool end)
 		refuse_head(stream);
 		return;
 	}
-	ex->request_ended = end;
+	ex->request_ended = end || ex->request.connect; /* what comes then is no content */
 	/* A length of zero must be proved by END_STREAM before a backend hears of the request. */
 	if (end || ex->request.framing != BODY_LENGTH || ex->request.length > 0)
 		start_exchange(stream);
@@ -289,7 +313,7 @@ static void consume(struct h2_stream *stream)
 {
 	if (stream->paused || stream->unconsumed == 0)
 		return;
-	(void)nghttp2_session_consume(stream->h2->session, stream->id, stream->unconsumed);
+	(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, stream->unconsumed);
 	stream->unconsumed = 0;
 	h2_flush_later(stream->h2);
 }
@@ -308,6 +332,14 @@ static void pass_content(struct h2_stream *stream, struct str_view bytes)
 	take_content(stream, bytes);
 }
 
+/* A tunnel that is not yet one: its window bounds what comes before. */
+static void keep_early(struct h2_stream *stream, struct str_view bytes)
+{
+	stream->paused = true;
+	if (!buf_add(&stream->early, bytes))
+		reset_stream(stream, NGHTTP2_FLOW_CONTROL_ERROR);
+}
+
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
 		   size_t len, void *arg)
 {
@@ -315,10 +347,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	struct h2_stream *stream = stream_of(h2, id);
 
 	(void)flags;
-	if (stream == NULL || stream->wasted) {
-		(void)nghttp2_session_consume_connection(session, len);
+	/* Each stream's own window bounds it: one that stalls does not hold up the others. */
+	(void)nghttp2_session_consume_connection(session, len);
+	if (stream == NULL || stream->wasted)
 		return 0;
-	}
 	h2_guard_content(&h2->guard, len);
 	stream->active_ms = now_of(h2);
 	stream->received += len;
@@ -326,6 +358,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 	if (stream->ex->request.framing == BODY_LENGTH &&
 	    stream->received > stream->ex->request.length)
 		reset_stream(stream, NGHTTP2_PROTOCOL_ERROR);
+	else if (stream->ex->request.connect && !stream->ex->upgraded)
+		keep_early(stream, sv_new((const char *)data, len));
 	else
 		pass_content(stream, sv_new((const char *)data, len));
 	consume(stream);
@@ -354,7 +388,8 @@ static void on_request_end(struct h2_stream *stream, const struct fields *traile
 
 static void on_trailers(struct h2_stream *stream, bool end)
 {
-	if (stream->head.bad.status != 0 || !end) /* RFC 9113, section 8.1 */
+	if (stream->head.bad.status != 0 || !end || /* RFC 9113, sections 8.1 and 8.5 */
+	    stream->ex->request.connect)
 		reset_stream(stream, NGHTTP2_PROTOCOL_ERROR);
 	else
 		on_request_end(stream, &stream->head.fields);
@@ -367,11 +402,14 @@ static void on_stream_frame(struct h2 *h2, const nghttp2_frame *frame)
 	struct h2_stream *stream = stream_of(h2, frame->hd.stream_id);
 	bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
-	if (stream == NULL || stream->wasted)
+	if (stream == NULL)
+		return;
+	stream->peer_ended = stream->peer_ended || end;
+	if (stream->wasted)
 		return;
 	if (frame->hd.type == NGHTTP2_DATA) {
 		if (frame->hd.length == 0 && !end)
-			count_noise(h2);
+			count_noise(h2, H2_ATTACK_EMPTY_DATA);
 		if (end)
 			on_request_end(stream, NULL);
 	} else if (stream->head.section == H2_REQUEST) {
@@ -388,7 +426,7 @@ static void on_ping(struct h2 *h2, const nghttp2_ping *ping)
 	if (answer && h2->leaving && memcmp(ping->opaque_data, goodbye_mark, 8) == 0)
 		end_session(h2, NGHTTP2_NO_ERROR);
 	else
-		count_noise(h2);
+		count_noise(h2, H2_ATTACK_PING);
 }
 
 static void on_reset(struct h2 *h2, int32_t id)
@@ -396,7 +434,7 @@ static void on_reset(struct h2 *h2, int32_t id)
 	struct h2_stream *stream = stream_of(h2, id);
 
 	if (stream == NULL)
-		count_noise(h2);
+		count_noise(h2, H2_ATTACK_CLOSED_STREAMS);
 	else
 		stream->peer_reset = true; /* counted when it closes */
 }
@@ -418,7 +456,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		on_ping(h2, &frame->ping);
 		break;
 	default:
-		count_noise(h2);
+		count_noise(h2, h2_guard_attack(frame->hd.type));
 		break;
 	}
 	return h2->noisy ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
@@ -428,12 +466,14 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 			    void *arg)
 {
 	struct h2 *h2 = arg;
+	bool excess = frame->hd.type == NGHTTP2_HEADERS &&
+		      stream_of(h2, frame->hd.stream_id) == NULL; /* refused: one too many */
 
 	(void)session;
 	(void)error;
-	if (frame->hd.type == NGHTTP2_HEADERS && stream_of(h2, frame->hd.stream_id) == NULL)
-		h2_scan_closed(&h2->scan, frame->hd.stream_id, true); /* refused: one too many */
-	count_noise(h2);
+	if (excess)
+		h2_scan_closed(&h2->scan, frame->hd.stream_id, true);
+	count_noise(h2, excess ? H2_ATTACK_EXCESS_STREAMS : H2_ATTACK_INVALID_FRAMES);
 	return 0;
 }
 
@@ -447,7 +487,7 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 	if (stream == NULL || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
 		return 0;
 	stream->sent_all = true;
-	if (!stream->ex->request_ended)
+	if (!stream->peer_ended)
 		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id,
 						NGHTTP2_NO_ERROR);
 	return 0;
@@ -463,8 +503,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 		return 0;
 	(void)error; /* a client may call its reset NO_ERROR */
 	if (!stream->sent_all && !stream->aborted)
-		count_reset(h2);
-	h2_scan_closed(&h2->scan, id, !stream->peer_reset && !stream->ex->request_ended);
+		count_reset(stream);
+	h2_scan_closed(&h2->scan, id, !stream->peer_reset && !stream->peer_ended);
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, NULL);
 	stream_free(stream);
 	if (h2->stream_count == 0)
@@ -482,18 +522,32 @@ static void go_deaf(struct h2 *h2, uint32_t error)
 		(void)nghttp2_session_terminate_session(h2->session, error);
 }
 
+/* How many frames a header block comes in (CVE-2024-27316), and its octets. */
+static void count_block(struct h2 *h2)
+{
+	if (h2_scan_type(&h2->scan) == NGHTTP2_CONTINUATION) {
+		h2->block += h2_scan_length(&h2->scan);
+		if (++h2->continuations > H2_CONTINUATIONS_MAX)
+			calm_down(h2, H2_ATTACK_CONTINUATION);
+	} else {
+		h2->block = h2_scan_length(&h2->scan);
+		h2->continuations = 0;
+	}
+}
+
 /* A frame's head has come. False: the frame is an error of the connection. */
 static bool frame_allowed(struct h2 *h2)
 {
 	bool open = stream_of(h2, h2_scan_stream(&h2->scan)) != NULL;
 
+	count_block(h2);
 	if (h2_scan_ignored(&h2->scan))
-		count_noise(h2);
+		count_noise(h2, h2_guard_attack(h2_scan_type(&h2->scan)));
 	switch (h2_scan_verdict(&h2->scan, open)) {
 	case H2_FINE:
 		return true;
 	case H2_LATE:
-		count_noise(h2);
+		count_noise(h2, H2_ATTACK_CLOSED_STREAMS);
 		return true;
 	case H2_BACKWARDS:
 		go_deaf(h2, NGHTTP2_PROTOCOL_ERROR);
@@ -513,11 +567,11 @@ static void receive(struct h2 *h2, struct str_view input)
 		ssize_t count;
 		size_t len = h2_scan_next(&h2->scan, input, &begins);
 
-		if (begins && !frame_allowed(h2))
+		if (begins && (!frame_allowed(h2) || h2->noisy))
 			break;
 		count = nghttp2_session_mem_recv(h2->session, (const uint8_t *)input.data, len);
 		if (count == NGHTTP2_ERR_FLOODED)
-			calm_down(h2);
+			calm_down(h2, h2_guard_attack(h2_scan_type(&h2->scan)));
 		else if (count < 0)
 			go_deaf(h2, NGHTTP2_PROTOCOL_ERROR);
 		input = sv_skip(input, len);
@@ -542,9 +596,11 @@ static void h2_input(struct conn *conn)
 	struct h2 *h2 = conn->codec;
 	enum conn_io io = IO_OK;
 
-	while (!h2->over && (io = conn_fill(conn)) == IO_OK) {
+	for (bool more = false; !h2->over && (io = conn_fill(conn)) == IO_OK; more = true) {
 		struct str_view input = conn_input(conn);
 
+		if (more) /* streams that were reset end before others begin */
+			h2_send(h2);
 		receive(h2, input);
 		conn_consume(conn, input.len);
 		if (h2->noisy)
@@ -598,6 +654,7 @@ static void h2_open(struct conn *conn)
 		 limits->buffer < STREAM_WINDOW ? limits->buffer : STREAM_WINDOW},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
 	};
 
 	h2->conn = conn;
@@ -624,14 +681,16 @@ static void h2_drained(struct conn *conn)
 static void stream_timeout(struct h2_stream *stream)
 {
 	const struct h2 *h2 = stream->h2;
-	int64_t wait =
-		stream->has_head ? limits_of(h2)->body_idle_ms : limits_of(h2)->request_head_ms;
 	bool owes_content = !stream->ex->request_ended && !stream->paused;
 	bool owes_window = buf_len(&stream->out) > 0;
+	int64_t wait = !stream->has_head                      ? limits_of(h2)->request_head_ms
+		       : stream->ex->upgraded && !owes_window ? limits_of(h2)->tunnel_idle_ms
+							      : limits_of(h2)->body_idle_ms;
 
 	if (stream->active_ms + wait > now_of(h2) || (!owes_content && !owes_window))
 		return;
-	metric_add(&h2->conn->worker->metrics.timeouts, 1);
+	if (!stream->ex->upgraded) /* a tunnel may have nothing to say */
+		count_stalled(stream, owes_window ? H2_ATTACK_ZERO_WINDOW : H2_ATTACK_IDLE_STREAMS);
 	if (stream->started && owes_content && !stream->ex->response_started) {
 		stream->active_ms = now_of(h2);
 		exchange_fail(stream->ex, 408, "request_timeout");
@@ -698,10 +757,19 @@ static void h2_request_resume(struct exchange *ex)
 	consume(stream);
 }
 
-/* Upgrades belong to HTTP/1.1 (RFC 9113, section 8.6): the parser of HTTP/2 never asks for one. */
+/* The backend has agreed: what came before goes there, and the end of the stream, too. */
 static void h2_tunnel(struct exchange *ex)
 {
-	h2_abort(ex);
+	struct h2_stream *stream = ex->stream;
+
+	stream->paused = false;
+	stream->active_ms = now_of(stream->h2);
+	if (buf_len(&stream->early) > 0)
+		take_content(stream, buf_view(&stream->early));
+	buf_deinit(&stream->early);
+	if (stream->peer_ended)
+		exchange_request_end(ex, NULL);
+	consume(stream);
 }
 
 const struct transport h2_transport = {

@@ -1,5 +1,7 @@
 #include "dataplane/h2_guard.h"
 
+#include <nghttp2/nghttp2.h>
+
 static double less(double level, double amount)
 {
 	return level > amount ? level - amount : 0;
@@ -26,6 +28,13 @@ bool h2_guard_reset(struct h2_guard *guard, int64_t now)
 	return guard->resets <= H2_RESETS_MAX;
 }
 
+bool h2_guard_stalled(struct h2_guard *guard, int64_t now)
+{
+	leak(guard, now);
+	guard->resets += H2_STALLED_COSTS;
+	return guard->resets <= H2_RESETS_MAX;
+}
+
 bool h2_guard_noise(struct h2_guard *guard, int64_t now)
 {
 	leak(guard, now);
@@ -49,4 +58,23 @@ void h2_guard_content(struct h2_guard *guard, uint64_t bytes)
 void h2_guard_sent(struct h2_guard *guard, uint64_t bytes, bool all)
 {
 	guard->noise = less(guard->noise, (all ? 4 : 0) + (double)bytes / 512);
+}
+
+enum h2_attack h2_guard_attack(unsigned type)
+{
+	static const enum h2_attack attacks[] = {
+		[NGHTTP2_DATA] = H2_ATTACK_EMPTY_DATA,
+		[NGHTTP2_HEADERS] = H2_ATTACK_INVALID_FRAMES,
+		[NGHTTP2_PRIORITY] = H2_ATTACK_PRIORITY,
+		[NGHTTP2_RST_STREAM] = H2_ATTACK_CLOSED_STREAMS,
+		[NGHTTP2_SETTINGS] = H2_ATTACK_SETTINGS,
+		[NGHTTP2_PUSH_PROMISE] = H2_ATTACK_INVALID_FRAMES,
+		[NGHTTP2_PING] = H2_ATTACK_PING,
+		[NGHTTP2_GOAWAY] = H2_ATTACK_INVALID_FRAMES,
+		[NGHTTP2_WINDOW_UPDATE] = H2_ATTACK_WINDOW_UPDATE,
+		[NGHTTP2_CONTINUATION] = H2_ATTACK_CONTINUATION,
+	};
+
+	return type < sizeof(attacks) / sizeof(attacks[0]) ? attacks[type]
+							   : H2_ATTACK_UNKNOWN_FRAMES;
 }

@@ -144,15 +144,27 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
 	return 0;
 }
 
+/* To extended CONNECT a tunnel is a 200, and there was no key to prove (RFC 8441, section 5). */
+static void become_connected(struct exchange *ex)
+{
+	ex->response.status = 200;
+	ex->response.has_length = false;
+	ex->status = 200;
+	fields_remove_id(&ex->response.fields, FIELD_SEC_WEBSOCKET_ACCEPT);
+}
+
 void h2_respond(struct exchange *ex)
 {
 	struct h2_stream *stream = ex->stream;
 	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_content};
 	nghttp2_nv nvs[FIELDS_MAX];
 	char status[3];
-	size_t count = head_of(ex, &ex->response, status, nvs);
-	bool content = ex->response.framing != BODY_NONE;
+	size_t count;
+	bool content = ex->response.framing != BODY_NONE || ex->upgraded;
 
+	if (ex->upgraded)
+		become_connected(ex);
+	count = head_of(ex, &ex->response, status, nvs);
 	if (content && ex->response.framing == BODY_LENGTH && ex->response.length == 0)
 		content = false;
 	if (count == 0 || nghttp2_submit_response(stream->h2->session, stream->id, nvs, count,

@@ -24,8 +24,7 @@ size_t h2_scan_next(struct h2_scan *scan, struct str_view input, bool *complete)
 			return used;
 		*complete = true;
 		scan->head_len = 0;
-		scan->left = (uint64_t)scan->head[0] << 16 | (uint64_t)scan->head[1] << 8 |
-			     scan->head[2];
+		scan->left = h2_scan_length(scan);
 	}
 	if (input.len - used > scan->left) {
 		used += (size_t)scan->left;
@@ -43,6 +42,16 @@ int32_t h2_scan_stream(const struct h2_scan *scan)
 
 	return (int32_t)((uint32_t)(id[0] & 0x7f) << 24 | (uint32_t)id[1] << 16 |
 			 (uint32_t)id[2] << 8 | id[3]);
+}
+
+unsigned h2_scan_type(const struct h2_scan *scan)
+{
+	return scan->head[3];
+}
+
+uint32_t h2_scan_length(const struct h2_scan *scan)
+{
+	return (uint32_t)scan->head[0] << 16 | (uint32_t)scan->head[1] << 8 | scan->head[2];
 }
 
 bool h2_scan_ignored(const struct h2_scan *scan)

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define H2_CLOSED_MAX 128 /* streams that are remembered after their end */
+#define H2_CLOSED_MAX 512 /* streams that are remembered after their end */
 
 struct h2_scan {
 	uint64_t left; /* bytes to the end of the frame (or, at first, of the preface) */
@@ -39,6 +39,8 @@ size_t h2_scan_next(struct h2_scan *scan, struct str_view input, bool *complete)
 
 /* The stream of that frame head; 0 for the connection. */
 int32_t h2_scan_stream(const struct h2_scan *scan);
+unsigned h2_scan_type(const struct h2_scan *scan);
+uint32_t h2_scan_length(const struct h2_scan *scan); /* of its payload */
 /* Does the library pass over such frames without a word (PRIORITY, extensions)? */
 bool h2_scan_ignored(const struct h2_scan *scan);
 /* open: the library has that stream. Opening a stream is noted here. */

@@ -20,11 +20,13 @@ struct h2 { /* codec state of one connection */
 	struct h2_scan scan;
 	struct list streams;
 	unsigned stream_count, requests;
-	size_t buffered;      /* response bytes that wait in all streams */
-	uint64_t taken;       /* bytes that the client had taken ... */
-	int64_t taken_ms;     /* ... when they were last seen to grow */
-	struct task flush;    /* what was submitted leaves at the end of the turn */
-	struct timer goodbye; /* from the first GOAWAY to the second */
+	unsigned continuations; /* frames of the header block that is coming ... */
+	uint64_t block;         /* ... and its octets */
+	size_t buffered;        /* response bytes that wait in all streams */
+	uint64_t taken;         /* bytes that the client had taken ... */
+	int64_t taken_ms;       /* ... when they were last seen to grow */
+	struct task flush;      /* what was submitted leaves at the end of the turn */
+	struct timer goodbye;   /* from the first GOAWAY to the second */
 	bool receiving; /* inside nghttp2_session_mem_recv: streams are not freed, nothing is sent
 			 */
 	bool leaving;   /* GOAWAY that names no last stream was submitted */
@@ -41,6 +43,7 @@ struct h2_stream {
 	struct exchange *ex;
 	struct h2_head head;    /* the request's, then the trailers' */
 	struct buf out;         /* response content that waits for the window */
+	struct buf early;       /* of a tunnel, before the backend has agreed to it */
 	struct fields trailers; /* of the response */
 	uint64_t received;      /* bytes of content */
 	int64_t active_ms;      /* last time either side moved */
@@ -55,6 +58,8 @@ struct h2_stream {
 	bool has_trailers;
 	bool has_head;   /* of the request, complete */
 	bool wasted;     /* reset for a mistake of the client */
+	bool counted;    /* as one that stalled: its reset costs nothing more */
+	bool peer_ended; /* END_STREAM has come */
 	bool aborted;    /* reset for a failure of ours or of the backend */
 	bool peer_reset; /* by the client */
 	bool sent_all;   /* END_STREAM is out */

@@ -38,10 +38,14 @@ static const struct row rows[] = {
 	{"sallyport_client_timeouts_total", COUNTER(timeouts),
 	 .help = "Client connections ended because nothing came in time."},
 	{"sallyport_h2_resets_total", COUNTER(h2_resets), .help = "HTTP/2 streams reset."},
-	{"sallyport_h2_floods_total", COUNTER(h2_floods),
-	 .help = "HTTP/2 connections ended for flooding."},
-	{"sallyport_upstream_dials_total", COUNTER(upstream_dials),
-	 .help = "Connections made to backends."},
+#define X(id, label)                                                        \
+	{"sallyport_h2_attacks_total", COUNTER(h2_attacks[H2_ATTACK_##id]), \
+	 .labels = "attack=\"" label "\"",                                  \
+	 .help = "HTTP/2 connections ended with ENHANCE_YOUR_CALM, by what the client did."},
+	H2_ATTACKS(X)
+#undef X
+		{"sallyport_upstream_dials_total", COUNTER(upstream_dials),
+		 .help = "Connections made to backends."},
 	{"sallyport_upstream_reuses_total", COUNTER(upstream_reuses),
 	 .help = "Exchanges that took a pooled backend connection."},
 	{"sallyport_upstream_failures_total", COUNTER(upstream_failures),
@@ -81,7 +85,7 @@ void plane_metrics(struct plane *plane, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *row = &rows[i];
 
-		if (row->help != NULL)
+		if (row->help != NULL && (i == 0 || strcmp(rows[i - 1].name, row->name) != 0))
 			metric_head(out, row->name, row->type, row->help);
 		metric_sample(out, row->name, row->labels == NULL ? "" : row->labels,
 			      sum(plane, row->offset));

@@ -1,5 +1,6 @@
 /* dataplane/upstream_read.c - responses of HTTP/1.1 backends: heads, content, ends */
 #include "dataplane/upstream_priv.h"
+#include "dataplane/websocket.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -55,7 +56,8 @@ static bool head_acceptable(struct upstream_conn *up)
 	const struct http_response *response = &up->ex->response;
 
 	if (response->status == 101)
-		return up->ex->request.websocket && response->websocket;
+		return up->ex->request.websocket && response->websocket &&
+		       (!up->ex->request.connect || websocket_proved(&up->ex->request, response));
 	return !http_is_interim(response->status) || ++up->interims <= INTERIMS_MAX;
 }
 

@@ -6,6 +6,7 @@
 #include "base/metric.h"
 #include "dataplane/access.h"
 #include "dataplane/exchange.h"
+#include "dataplane/h2_guard.h"
 #include "dataplane/plane.h"
 #include "loop/loop.h"
 
@@ -18,7 +19,7 @@ struct worker_metrics {
 	metric_counter bytes_received, bytes_sent;
 	metric_counter refused_connections; /* limits.connections */
 	metric_counter bad_requests, timeouts;
-	metric_counter h2_resets, h2_floods;
+	metric_counter h2_resets, h2_attacks[H2_ATTACK_COUNT];
 	metric_counter access_dropped;
 	metric_counter challenges; /* tokens answered */
 	metric_counter retries, mirrored, mirrors_dropped;

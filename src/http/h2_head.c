@@ -43,10 +43,9 @@ static bool add_pseudo(struct h2_head *head, struct str_view name, struct str_vi
 		struct str_view name;
 		struct str_view *place;
 	} places[] = {
-		{SV(":method"), &head->method},
-		{SV(":scheme"), &head->scheme},
-		{SV(":authority"), &head->authority},
-		{SV(":path"), &head->path},
+		{SV(":method"), &head->method},       {SV(":scheme"), &head->scheme},
+		{SV(":authority"), &head->authority}, {SV(":path"), &head->path},
+		{SV(":protocol"), &head->protocol},
 	};
 
 	if (head->regular || head->section == H2_TRAILER)
@@ -90,9 +89,9 @@ static bool add_regular(struct h2_head *head, struct str_view name, struct str_v
 
 bool h2_head_add(struct h2_head *head, struct str_view name, struct str_view value)
 {
+	head->bytes += name.len + value.len + FIELD_OVERHEAD;
 	if (head->bad.status != 0)
 		return false;
-	head->bytes += name.len + value.len + FIELD_OVERHEAD;
 	if (head->bytes > head->limits.bytes)
 		return too_big(head);
 	if (name.len > 0 && name.data[0] == ':')
@@ -106,6 +105,27 @@ static bool decide_method(struct h2_head *head, struct http_request *request)
 		return http_refuse(&head->bad, 400, "no method, or an illegal one");
 	request->method = head->method;
 	request->method_id = http_method_parse(head->method);
+	return true;
+}
+
+/* CONNECT with :protocol (RFC 8441, section 4) is otherwise like any other request; here it gets
+ * the words of HTTP/1.1. Its stream must stay open to become a tunnel. */
+static bool decide_protocol(struct h2_head *head, bool end_stream, struct http_request *request)
+{
+	if (head->protocol.data == NULL)
+		return true;
+	if (request->method_id != METHOD_CONNECT || end_stream)
+		return http_refuse(&head->bad, 400,
+				   ":protocol without CONNECT or without a stream");
+	if (!sv_eq_nocase(head->protocol, SV("websocket")))
+		return http_refuse(&head->bad, 501, "unknown :protocol");
+	if (fields_count_id(&head->fields, FIELD_SEC_WEBSOCKET_VERSION) != 1 ||
+	    fields_count_id(&head->fields, FIELD_CONTENT_LENGTH) != 0)
+		return http_refuse(&head->bad, 400, "no Sec-WebSocket-Version, or a length");
+	fields_remove_id(&head->fields, FIELD_SEC_WEBSOCKET_KEY);
+	request->method_id = METHOD_GET;
+	request->method = SV("GET");
+	request->websocket = request->connect = true;
 	return true;
 }
 
@@ -159,7 +179,7 @@ static bool decide_authority(struct h2_head *head, const struct facts *facts,
 static bool decide_body(struct h2_head *head, const struct facts *facts, bool end_stream,
 			struct http_request *request)
 {
-	request->framing = end_stream ? BODY_NONE : BODY_CHUNKED;
+	request->framing = end_stream || request->connect ? BODY_NONE : BODY_CHUNKED;
 	if (facts->lengths == 0)
 		return true;
 	request->framing = BODY_LENGTH;
@@ -191,8 +211,8 @@ bool h2_head_request(struct h2_head *head, bool end_stream, struct http_request 
 		return false;
 	facts_collect(&head->fields, &facts);
 	request->te_trailers = facts.te_trailers;
-	if (!decide_method(head, request) || !decide_target(head, request) ||
-	    !decide_authority(head, &facts, request) ||
+	if (!decide_method(head, request) || !decide_protocol(head, end_stream, request) ||
+	    !decide_target(head, request) || !decide_authority(head, &facts, request) ||
 	    !decide_body(head, &facts, end_stream, request) ||
 	    !facts_content_allowed(request, &head->bad) ||
 	    !facts_expect(&facts, request, &head->bad) || !facts_strip(&head->fields, &head->bad) ||

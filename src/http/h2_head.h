@@ -28,11 +28,12 @@ struct h2_head {
 	enum h2_section section;
 	struct arena *arena;
 	struct h2_limits limits;
-	struct str_view method, scheme, authority, path; /* data NULL: not seen */
+	struct str_view method, scheme, authority, path, protocol; /* data NULL: not seen */
 	struct fields fields; /* regular fields; of a trailer: those that may be there */
-	size_t bytes;
-	bool regular;        /* a field has been seen: no pseudo-field may follow */
-	struct http_bad bad; /* 400: malformed (RST_STREAM, PROTOCOL_ERROR); 431: too big */
+	size_t bytes;         /* that came, also beyond the limit */
+	bool regular;         /* a field has been seen: no pseudo-field may follow */
+	struct http_bad bad;  /* 400: malformed (RST_STREAM, PROTOCOL_ERROR); 431: too big;
+				 others: to be answered */
 };
 
 void h2_head_init(struct h2_head *head, enum h2_section section, struct arena *arena,
@@ -41,10 +42,13 @@ void h2_head_init(struct h2_head *head, enum h2_section section, struct arena *a
 /* False: malformed, head->bad says why. That sticks: further calls are harmless. */
 bool h2_head_add(struct h2_head *head, struct str_view name, struct str_view value);
 
-/* The request's section is complete. end_stream: no DATA follows. Framing becomes BODY_LENGTH with
- * content-length (the caller counts DATA against length: more or less is malformed), else
- * BODY_CHUNKED, else BODY_NONE. target.scheme is :scheme ("http" or "https"; whether it fits the
- * connection is the caller's to judge). False: malformed, head->bad says why. */
+/* The request's section is complete. CONNECT with :protocol "websocket" (RFC 8441) becomes what
+ * HTTP/1.1 says for the same: GET, request->websocket, and request->connect; the caller adds a
+ * Sec-WebSocket-Key. Any other :protocol is 501.  end_stream: no DATA follows. Framing becomes
+ * BODY_LENGTH with content-length (the caller counts DATA against length: more or less is
+ * malformed), else BODY_CHUNKED, else BODY_NONE. target.scheme is :scheme ("http" or "https";
+ * whether it fits the connection is the caller's to judge). False: malformed, head->bad says why.
+ */
 bool h2_head_request(struct h2_head *head, bool end_stream, struct http_request *request);
 
 /* The single checks, for other callers. */

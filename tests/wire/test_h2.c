@@ -385,176 +385,6 @@ static void test_frames(void **state)
 	connection_error(&h2, NGHTTP2_FLOW_CONTROL_ERROR);
 }
 
-/* ---- floods ---- */
-
-typedef void flood_step(struct h2raw *h2, int32_t i);
-
-static void flood_ping(struct h2raw *h2, int32_t i)
-{
-	(void)i;
-	h2_frame(h2, NGHTTP2_PING, 0, 0, SV("12345678"));
-}
-
-static void flood_ping_ack(struct h2raw *h2, int32_t i)
-{
-	(void)i;
-	h2_frame(h2, NGHTTP2_PING, H2_ACK, 0, SV("12345678"));
-}
-
-static void flood_settings(struct h2raw *h2, int32_t i)
-{
-	(void)i;
-	h2_frame(h2, NGHTTP2_SETTINGS, 0, 0, SV(""));
-}
-
-static void flood_window(struct h2raw *h2, int32_t i)
-{
-	(void)i;
-	h2_number(h2, NGHTTP2_WINDOW_UPDATE, 0, 1);
-}
-
-static void flood_priority(struct h2raw *h2, int32_t i)
-{
-	h2_frame(h2, NGHTTP2_PRIORITY, 0, 2 * i + 1, SV("\0\0\0\0\1"));
-}
-
-static void flood_empty(struct h2raw *h2, int32_t i)
-{
-	if (i == 0)
-		h2_request(h2, 1, 0, "POST /denied/x\ncontent-length: 0");
-	h2_frame(h2, NGHTTP2_DATA, 0, 1, SV(""));
-}
-
-static void flood_rst_closed(struct h2raw *h2, int32_t i)
-{
-	if (i == 0)
-		h2_request(h2, 1, H2_END_STREAM, "GET /denied");
-	else
-		h2_number(h2, NGHTTP2_RST_STREAM, 1, NGHTTP2_CANCEL);
-}
-
-static void flood_reset(struct h2raw *h2, int32_t i)
-{
-	h2_request(h2, 2 * i + 1, H2_END_STREAM, "GET /");
-	h2_number(h2, NGHTTP2_RST_STREAM, 2 * i + 1, NGHTTP2_CANCEL);
-}
-
-static void flood_reset_no_error(struct h2raw *h2, int32_t i)
-{
-	h2_request(h2, 2 * i + 1, H2_END_STREAM, "GET /denied");
-	h2_number(h2, NGHTTP2_RST_STREAM, 2 * i + 1, NGHTTP2_NO_ERROR);
-}
-
-/* MadeYouReset: the client's mistakes make us reset. */
-static void flood_made_window(struct h2raw *h2, int32_t i)
-{
-	h2_request(h2, 2 * i + 1, H2_END_STREAM, "GET /");
-	h2_number(h2, NGHTTP2_WINDOW_UPDATE, 2 * i + 1, 0x7fffffff);
-}
-
-static void flood_made_length(struct h2raw *h2, int32_t i)
-{
-	h2_request(h2, 2 * i + 1, 0, "POST /\ncontent-length: 1");
-	h2_data(h2, 2 * i + 1, H2_END_STREAM, SV("abc"));
-}
-
-static void flood_made_head(struct h2raw *h2, int32_t i)
-{
-	h2_request(h2, 2 * i + 1, H2_END_STREAM, "GET /\nconnection: close");
-}
-
-static void flood_streams(struct h2raw *h2, int32_t i)
-{
-	h2_request(h2, 2 * i + 1, 0, "POST /denied/x\ncontent-length: 0");
-}
-
-static const struct flood {
-	const char *name;
-	flood_step *step;
-	int32_t count;
-} floods[] = {
-	{"PING", flood_ping, 4000},
-	{"PING that nobody asked for", flood_ping_ack, 4000},
-	{"SETTINGS", flood_settings, 4000},
-	{"WINDOW_UPDATE", flood_window, 4000},
-	{"PRIORITY", flood_priority, 4000},
-	{"empty DATA", flood_empty, 4000},
-	{"RST_STREAM of a closed stream", flood_rst_closed, 4000},
-	{"rapid reset", flood_reset, 4000},
-	{"rapid reset without an error", flood_reset_no_error, 4000},
-	{"MadeYouReset: window too large", flood_made_window, 4000},
-	{"MadeYouReset: length", flood_made_length, 4000},
-	{"MadeYouReset: fields", flood_made_head, 4000},
-	{"streams above the limit", flood_streams, 4000},
-};
-
-static void test_floods(void **state)
-{
-	struct wire *wire = *state;
-
-	for (size_t i = 0; i < ARRAY_LEN(floods); i++) {
-		struct h2raw h2;
-		struct h2_frame frame = {.type = 0};
-		uint64_t before = wire_metric(wire, "sallyport_h2_floods_total");
-		uint32_t code = UINT32_MAX;
-
-		h2_open(&h2, wire_dial(wire));
-		for (int32_t k = 0; k < floods[i].count; k++)
-			floods[i].step(&h2, k);
-		h2_flush(&h2);
-		while (h2_next(&h2, &frame)) {
-			if (frame.type == NGHTTP2_GOAWAY)
-				code = frame.code;
-		}
-		if (code != NGHTTP2_ENHANCE_YOUR_CALM ||
-		    wire_metric(wire, "sallyport_h2_floods_total") != before + 1)
-			fail_msg("%s: ended with %u", floods[i].name, code);
-		h2_close(&h2);
-	}
-	wire_await_metric(wire, "sallyport_connections_active", 0);
-}
-
-/* An honest client that leaves a page, and one that takes much in small pieces. */
-static void test_no_flood(void **state)
-{
-	struct wire *wire = *state;
-	AUTO(auto_free) char *body = xcalloc(1, 4 << 20);
-	struct h2raw h2;
-	int backend;
-	size_t done = 0;
-
-	h2_open(&h2, wire_dial(wire));
-	for (int32_t i = 0; i < 128; i++)
-		h2_request(&h2, 2 * i + 1, 0, "POST /denied/x\ncontent-length: 0");
-	for (int32_t i = 0; i < 128; i++)
-		h2_number(&h2, NGHTTP2_RST_STREAM, 2 * i + 1, NGHTTP2_CANCEL);
-	h2_request(&h2, 1001, H2_END_STREAM, "GET /much");
-	h2_flush(&h2);
-	backend = wire_backend(wire);
-	wire_get(backend, "\r\n\r\n", got);
-	wire_put(backend, SV("HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n"));
-	answered(&h2, 1001, "200");
-	while (done < 4 << 20) {
-		struct h2_frame frame;
-
-		if (done % 65536 == 0)
-			wire_put(backend, sv_new(body + done, 65536));
-		h2_await(&h2, NGHTTP2_DATA, 1001, &frame);
-		done += frame.payload.len;
-		for (size_t left = frame.payload.len; left > 0;) {
-			size_t part = left < 2048 ? left : 2048;
-
-			h2_number(&h2, NGHTTP2_WINDOW_UPDATE, 0, (uint32_t)part);
-			h2_number(&h2, NGHTTP2_WINDOW_UPDATE, 1001, (uint32_t)part);
-			left -= part;
-		}
-		h2_flush(&h2);
-	}
-	assert_int_equal(wire_metric(wire, "sallyport_h2_floods_total"), 0);
-	h2_close(&h2);
-	close(backend);
-}
-
 /* ---- windows ---- */
 
 #define STALL_MS 300
@@ -787,11 +617,19 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_plain),        EACH(test_trailers),     EACH(test_both_ways),
-		EACH(test_continue),     EACH(test_early_answer), EACH(test_mistakes),
-		EACH(test_refused_head), EACH(test_frames),       EACH(test_floods),
-		EACH(test_no_flood),     EACH(test_zero_window),  EACH(test_slow_backend),
-		EACH(test_backend_cuts), EACH(test_client_gone),  cmocka_unit_test(test_drain),
+		EACH(test_plain),
+		EACH(test_trailers),
+		EACH(test_both_ways),
+		EACH(test_continue),
+		EACH(test_early_answer),
+		EACH(test_mistakes),
+		EACH(test_refused_head),
+		EACH(test_frames),
+		EACH(test_zero_window),
+		EACH(test_slow_backend),
+		EACH(test_backend_cuts),
+		EACH(test_client_gone),
+		cmocka_unit_test(test_drain),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,17 @@
+/* dataplane/websocket.h - the handshake of RFC 6455 towards a backend, for clients of HTTP/2
+ *
+ * Extended CONNECT (RFC 8441) has no key and no proof; the upgrade of HTTP/1.1 needs both, so they
+ * are made and judged here.
+ */
+#ifndef DATAPLANE_WEBSOCKET_H
+#define DATAPLANE_WEBSOCKET_H
+
+#include "dataplane/exchange.h"
+
+/* Adds a Sec-WebSocket-Key to the request. False: no room. */
+bool websocket_add_key(struct exchange *ex);
+/* Does the Sec-WebSocket-Accept of the 101 in response belong to the key that was sent (RFC 6455,
+ * section 4.2.2)? A backend that cannot say so has not understood the request. */
+bool websocket_proved(const struct http_request *request, const struct http_response *response);
+
+#endif
