@@ -7,6 +7,7 @@
 #include "pki/jws.h"
 
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct account_call {
@@ -169,6 +170,119 @@ struct acme_call *acme_account_contact(struct acme_client *client, struct str_vi
 
 	json_object_set_new(body, "contact", contact_of(address));
 	request.payload = json_text(body);
+	call_send(call, &request, call_ok);
+	return call;
+}
+
+/* ---- an account that is there already ---- */
+
+struct acme_call *acme_account_find(struct acme_client *client, acme_done_fn *done, void *arg)
+{
+	struct acme_call *call = call_new(client, &contact_kind, done, arg);
+	struct call_request request = {.step = "newAccount",
+				       .resource = ACME_NEW_ACCOUNT,
+				       .payload = xstrdup("{\"onlyReturnExisting\":true}"),
+				       .jwk = true};
+
+	call_send(call, &request, account_good);
+	return call;
+}
+
+/* Nobody is asked twice to end it: one that is refused now was ended before. */
+static bool deactivate_failed(struct acme_call *call)
+{
+	if (call->result.outcome != ACME_REFUSED ||
+	    strcmp(call->result.problem.type, "unauthorized") != 0)
+		return false;
+	call_ok(call);
+	return true;
+}
+
+static const struct call_kind deactivate_kind = {.failed = deactivate_failed};
+
+struct acme_call *acme_account_deactivate(struct acme_client *client, acme_done_fn *done, void *arg)
+{
+	struct acme_call *call = call_new(client, &deactivate_kind, done, arg);
+	struct call_request request = {.step = "deactivate account",
+				       .resource = CALL_URL,
+				       .payload = xstrdup("{\"status\":\"deactivated\"}"),
+				       .want = WANT_NOTHING};
+
+	call_send(call, &request, call_ok);
+	return call;
+}
+
+/* ---- another key ---- */
+
+static json_t *jwk_of(EVP_PKEY *key, struct err *err)
+{
+	struct buf text;
+	json_t *value;
+
+	buf_init(&text, 8192);
+	value = jwk_public(key, &text, err) == 0 ? json_parse(buf_view(&text), err) : NULL;
+	buf_deinit(&text);
+	return value;
+}
+
+/* The inner JWS: the new key says whose it wants to be (RFC 8555, section 7.3.5). */
+static int change_payload(const struct acme_call *call, EVP_PKEY *key, struct buf *jws,
+			  struct err *err)
+{
+	const struct acme_client *client = call->client;
+	const char *alg = jws_alg(key), *url = client->directory.urls[ACME_KEY_CHANGE];
+	AUTO(auto_json) json_t *old = jwk_of(client->key, err), *fresh = jwk_of(key, err);
+	AUTO(auto_json) json_t *header = NULL, *payload = NULL;
+	AUTO(auto_free) char *header_text = NULL, *payload_text = NULL;
+
+	if (old == NULL || fresh == NULL)
+		return -1;
+	if (alg == NULL || client->kid == NULL)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "the new account key is of a type that ACME cannot use");
+	header = json_pack("{s:s, s:O, s:s}", "alg", alg, "jwk", fresh, "url", url);
+	payload = json_pack("{s:s, s:O}", "account", client->kid, "oldKey", old);
+	header_text = json_text(header);
+	payload_text = json_text(payload);
+	return jws_sign(key, sv_from(header_text), sv_from(payload_text), jws, err);
+}
+
+static int change_prepare(struct acme_call *call, struct acme_result *result)
+{
+	struct err err = {0};
+	struct buf jws;
+	int rc = -1;
+
+	buf_init(&jws, 1u << 16);
+	if (call->client->directory.urls[ACME_KEY_CHANGE] == NULL)
+		err_set(&err, ERR_UNSUPPORTED, "the directory has no keyChange");
+	else
+		rc = change_payload(call, call->own, &jws, &err);
+	free(TAKE(call->request.payload)); /* of another directory */
+	if (rc == 0)
+		call->request.payload = sv_dup(buf_view(&jws));
+	buf_deinit(&jws);
+	result->outcome = ACME_REFUSED;
+	snprintf(result->problem.text, sizeof(result->problem.text), "%.800s", err.msg);
+	return rc;
+}
+
+static void change_free(void *own)
+{
+	EVP_PKEY_free(own);
+}
+
+static const struct call_kind change_kind = {.prepare = change_prepare, .free_own = change_free};
+
+struct acme_call *acme_key_change(struct acme_client *client, EVP_PKEY *key, acme_done_fn *done,
+				  void *arg)
+{
+	struct acme_call *call = call_new(client, &change_kind, done, arg);
+	struct call_request request = {
+		.step = "keyChange", .resource = ACME_KEY_CHANGE, .want = WANT_NOTHING};
+
+	EVP_PKEY_up_ref(key);
+	call->own = key;
 	call_send(call, &request, call_ok);
 	return call;
 }

@@ -285,11 +285,16 @@ static void send_nonce_request(struct acme_call *call)
 	call->fetch = fetch_start(client->fetcher, &request, on_answer, call);
 }
 
+static EVP_PKEY *signer(const struct acme_call *call)
+{
+	return call->request.key != NULL ? call->request.key : call->client->key;
+}
+
 /* {"alg":…,"jwk" or "kid":…,"nonce":…,"url":…} (RFC 8555, section 6.2). */
 static char *protected_header(const struct acme_call *call, const char *nonce, struct err *err)
 {
 	const struct acme_client *client = call->client;
-	const char *alg = jws_alg(client->key);
+	const char *alg = jws_alg(signer(call));
 	AUTO(auto_json) json_t *header = json_object();
 	struct buf jwk;
 	json_t *value;
@@ -301,8 +306,8 @@ static char *protected_header(const struct acme_call *call, const char *nonce, s
 	json_object_set_new(header, "alg", json_sv(sv_from(alg)));
 	if (call->request.jwk || call->finding_account) {
 		buf_init(&jwk, 8192);
-		value = jwk_public(client->key, &jwk, err) == 0 ? json_parse(buf_view(&jwk), err)
-								: NULL;
+		value = jwk_public(signer(call), &jwk, err) == 0 ? json_parse(buf_view(&jwk), err)
+								 : NULL;
 		buf_deinit(&jwk);
 		if (value == NULL)
 			return NULL;
@@ -322,7 +327,7 @@ static int sign(const struct acme_call *call, const char *nonce, struct buf *out
 
 	if (header == NULL)
 		return -1;
-	return jws_sign(call->client->key, sv_from(header), sv_from(payload), out, err);
+	return jws_sign(signer(call), sv_from(header), sv_from(payload), out, err);
 }
 
 static void send_post(struct acme_call *call, const char *nonce)
@@ -346,6 +351,17 @@ static void send_post(struct acme_call *call, const char *nonce)
 	gate_enter(call, target_resource(call));
 	call->fetch = fetch_start(client->fetcher, &request, on_answer, call);
 	buf_deinit(&jws);
+}
+
+static void send_get(struct acme_call *call)
+{
+	struct acme_client *client = call->client;
+	struct fetch_request request = {.method = "GET", .body_max = JSON_BODY_MAX};
+
+	client_fill_request(client, target_url(call), &request);
+	call->state = CALL_POST;
+	gate_enter(call, target_resource(call));
+	call->fetch = fetch_start(client->fetcher, &request, on_answer, call);
 }
 
 /* The URL exists and may be asked. */
@@ -395,10 +411,12 @@ static void call_go(struct acme_call *call)
 	}
 	if (!prepare(call))
 		return;
-	call->finding_account = !call->request.jwk && client->kid == NULL;
+	call->finding_account = !call->request.jwk && !call->request.plain && client->kid == NULL;
 	if (!target_fit(call) || gate_holds(call, target_resource(call)))
 		return;
-	if (nonce_take(&client->nonces, nonce))
+	if (call->request.plain)
+		send_get(call);
+	else if (nonce_take(&client->nonces, nonce))
 		send_post(call, nonce);
 	else
 		send_nonce_request(call);

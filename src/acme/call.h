@@ -23,6 +23,8 @@ struct call_request {
 	char *url;     /* for CALL_URL; NULL: the account's */
 	char *payload; /* JSON text; NULL: POST-as-GET */
 	bool jwk;      /* signed with the key itself instead of the account URL */
+	EVP_PKEY *key; /* signs instead of the account's, with jwk; borrowed of the kind's own */
+	bool plain;    /* a GET that is not signed */
 	bool once;     /* when its answer is lost, kind->lost decides what comes next */
 	enum call_want want;
 	int (*check)(const json_t *body, struct err *err); /* shape of a JSON answer; may be NULL */

@@ -43,6 +43,11 @@ const json_t *acme_client_directory(const struct acme_client *client)
 	return client->directory.json;
 }
 
+bool acme_client_busy(const struct acme_client *client)
+{
+	return !list_empty(&client->calls);
+}
+
 void acme_client_reset_limits(struct acme_client *client)
 {
 	for (int i = 0; i < ACME_RESOURCE_COUNT; i++)

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "codec/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static char *base64url_text(struct str_view bytes)
@@ -249,20 +250,63 @@ static bool revoke_failed(struct acme_call *call)
 	return true;
 }
 
-static const struct call_kind revoke_kind = {.failed = revoke_failed};
+static void revoke_free(void *own)
+{
+	EVP_PKEY_free(own);
+}
 
-struct acme_call *acme_revoke(struct acme_client *client, struct str_view cert_der, int reason,
+static const struct call_kind revoke_kind = {.failed = revoke_failed, .free_own = revoke_free};
+
+struct acme_call *acme_revoke(struct acme_client *client, const struct acme_revocation *what,
 			      acme_done_fn *done, void *arg)
 {
 	struct acme_call *call = call_new(client, &revoke_kind, done, arg);
-	AUTO(auto_free) char *cert = base64url_text(cert_der);
+	AUTO(auto_free) char *cert = base64url_text(what->cert_der);
 	struct call_request request = {
 		.step = "revokeCert",
 		.resource = ACME_REVOKE_CERT,
-		.payload = xasprintf("{\"certificate\":\"%s\",\"reason\":%d}", cert, reason),
+		.payload = xasprintf("{\"certificate\":\"%s\",\"reason\":%d}", cert, what->reason),
+		.jwk = what->key != NULL,
+		.key = what->key,
 		.want = WANT_NOTHING,
 	};
 
+	if (what->key != NULL)
+		EVP_PKEY_up_ref(what->key);
+	call->own = what->key;
+	call_send(call, &request, call_ok);
+	return call;
+}
+
+/* ---- renewal information (RFC 9773) ---- */
+
+static int renewal_prepare(struct acme_call *call, struct acme_result *result)
+{
+	const char *base = call->client->directory.urls[ACME_RENEWAL_INFO];
+	const char *id = call->own;
+	size_t len = base == NULL ? 0 : strlen(base);
+
+	if (base == NULL) {
+		result->outcome = ACME_REFUSED;
+		snprintf(result->problem.text, sizeof(result->problem.text),
+			 "the directory has no renewalInfo");
+		return -1;
+	}
+	free(call->request.url);
+	call->request.url =
+		xasprintf("%s%s%s", base, len > 0 && base[len - 1] == '/' ? "" : "/", id);
+	return 0;
+}
+
+static const struct call_kind renewal_kind = {.prepare = renewal_prepare, .free_own = free};
+
+struct acme_call *acme_renewal_info(struct acme_client *client, struct str_view id,
+				    acme_done_fn *done, void *arg)
+{
+	struct acme_call *call = call_new(client, &renewal_kind, done, arg);
+	struct call_request request = {.step = "renewalInfo", .resource = CALL_URL, .plain = true};
+
+	call->own = sv_dup(id);
 	call_send(call, &request, call_ok);
 	return call;
 }

@@ -1,4 +1,4 @@
-#include "controller/account.h"
+#include "controller/issuer_look.h"
 
 #include "base/enc.h"
 #include "base/metric.h"
@@ -70,8 +70,13 @@ static void use_account(struct account_use *use, struct account *account)
 struct acme_client *account_client(struct controllers *ctl, const struct issuer *issuer,
 				   struct account_use *use)
 {
-	use_account(use, account_get(ctl, sv_from(issuer->object->key)));
-	return use->account->usable ? use->account->client : NULL;
+	struct account *account = account_get(ctl, sv_from(issuer->object->key));
+
+	use_account(use, account);
+	/* What the directory says is shown in the issuer's status. */
+	if (account->usable && acme_client_directory(account->client) != account->directory)
+		ctl_queue(ctl, CTL_ISSUER, sv_from(account->key));
+	return account->usable ? account->client : NULL;
 }
 
 void account_release(struct account_use *use)
@@ -206,8 +211,13 @@ void account_drop_client(struct account *account)
 	bool had = account->client != NULL;
 
 	account->usable = account->gone = account->suspected = false;
+	account->held = account->agrees = account->unproven = false;
+	account->wish_not_before = 0;
+	account->directory = NULL;
 	account->call = NULL; /* ends with the client */
-	account->regained_at = 0;
+	account->regained_at = account->agreed_at = 0;
+	account->proof = NULL;
+	acme_client_free(TAKE(account->next_client));
 	acme_client_free(TAKE(account->client));
 	EVP_PKEY_free(TAKE(account->pkey));
 	free(TAKE(account->print));
@@ -225,7 +235,9 @@ static void account_free(void *value)
 	{
 		account_release(LIST_ENTRY(node, struct account_use, link));
 	}
+	account_key_forget_job(account);
 	json_decref(account->result);
+	free(account->terms);
 	free(account->key);
 	free(account);
 }
@@ -250,18 +262,6 @@ static char *pem_of_bundle(const json_t *spec)
 	return text;
 }
 
-static char *thumbprint_of(EVP_PKEY *key, struct err *err)
-{
-	struct buf text;
-	char *copy = NULL;
-
-	buf_init(&text, 256);
-	if (jwk_thumbprint(key, &text, err) == 0)
-		copy = sv_dup(buf_view(&text));
-	buf_deinit(&text);
-	return copy;
-}
-
 /* The account's URL when this key was registered at this server in an earlier run. */
 static const char *known_kid(const json_t *issuer, const char *server, const char *thumbprint)
 {
@@ -273,28 +273,54 @@ static const char *known_kid(const json_t *issuer, const char *server, const cha
 	return json_str_at(acme, "uri");
 }
 
+static struct acme_client *new_client(const struct account *account, const json_t *spec,
+				      const struct acme_config *secrets, struct err *err)
+{
+	AUTO(auto_free) char *bundle = pem_of_bundle(spec);
+	struct acme_config config = {.directory = json_str_at(spec, "server"),
+				     .ca_bundle = bundle,
+				     .skip_tls_verify = json_bool_at(spec, "skipTLSVerify", false),
+				     .key = secrets->key,
+				     .kid = secrets->kid};
+
+	return acme_client_new(account->ctl->config.loop, account->ctl->config.fetcher, &config,
+			       err);
+}
+
+struct acme_client *account_other_client(const struct account *account, const struct issuer *issuer,
+					 EVP_PKEY *key)
+{
+	return new_client(account, json_at(issuer->object->json, "spec.acme"),
+			  &(struct acme_config){.key = key}, NULL);
+}
+
+/* What a client is made from: another text needs another client. */
+static char *print_of(const json_t *spec, const char *thumbprint)
+{
+	return xasprintf("%s %s %d %016llx", json_str_at(spec, "server"), thumbprint,
+			 json_bool_at(spec, "skipTLSVerify", false),
+			 (unsigned long long)sv_hash(json_sv_at(spec, "caBundle")));
+}
+
 int account_set_client(struct account *account, const struct issuer *issuer, EVP_PKEY *key,
 		       struct err *err)
 {
 	const json_t *spec = json_at(issuer->object->json, "spec.acme");
-	AUTO(auto_free) char *bundle = pem_of_bundle(spec);
-	AUTO(auto_free) char *thumbprint = thumbprint_of(key, err);
+	AUTO(auto_free) char *thumbprint = account_key_thumbprint(key, err);
 	AUTO(auto_free) char *print = NULL;
-	struct acme_config config = {.directory = json_str_at(spec, "server"),
-				     .ca_bundle = bundle,
-				     .skip_tls_verify = json_bool_at(spec, "skipTLSVerify", false),
-				     .key = key};
+	const char *server = json_str_at(spec, "server");
 
-	if (thumbprint == NULL || config.directory == NULL)
+	if (thumbprint == NULL || server == NULL)
 		return -1;
-	print = xasprintf("%s %s %d %016llx", config.directory, thumbprint, config.skip_tls_verify,
-			  (unsigned long long)sv_hash(sv_from(bundle)));
+	print = print_of(spec, thumbprint);
 	if (account->print != NULL && strcmp(account->print, print) == 0)
 		return 0;
 	account_drop_client(account);
-	config.kid = known_kid(issuer->object->json, config.directory, thumbprint);
-	account->client = acme_client_new(account->ctl->config.loop, account->ctl->config.fetcher,
-					  &config, err);
+	account->client = new_client(
+		account, spec,
+		&(struct acme_config){.key = key,
+				      .kid = known_kid(issuer->object->json, server, thumbprint)},
+		err);
 	if (account->client == NULL)
 		return -1;
 	EVP_PKEY_up_ref(key);

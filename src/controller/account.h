@@ -14,6 +14,7 @@
 #define ACME_WORDS_MAX   1200 /* of account_words */
 
 struct ca; /* places at one CA */
+struct account_key_job;
 
 struct account { /* of one issuer, by its store key */
 	struct controllers *ctl;
@@ -25,10 +26,23 @@ struct account { /* of one issuer, by its store key */
 	struct acme_call *call; /* of issuer_acme.c */
 	json_t *result;         /* status to be stored before anything else happens */
 	struct list uses;
-	bool usable;         /* the issuer is Ready: uses may have the client */
-	bool gone;           /* the CA does not know it any more */
-	bool suspected;      /* the CA refused it something: ask how it stands */
-	int64_t regained_at; /* registered again after that; monotonic, 0: never */
+	bool usable;             /* the issuer is Ready: uses may have the client */
+	bool gone;               /* the CA does not know it any more */
+	bool suspected;          /* the CA refused it something: ask how it stands */
+	int64_t regained_at;     /* registered again after that; monotonic, 0: never */
+	int64_t agreed_at;       /* to new terms, as the issuer's policy is; monotonic, 0: never */
+	char *terms;             /* what the CA said about new terms that nobody has agreed to */
+	const json_t *directory; /* as last noted in the status; compared, never read */
+	bool held;               /* account_wish.c: uses may not have the client now */
+	bool agrees;             /* to new terms, as soon as may be */
+	int64_t wish_not_before; /* monotonic */
+	/* While the key is being changed (account_wish.c), or made (account_key.c). */
+	bool unproven; /* which key is in force is not known */
+	bool change_refused;
+	char change_words[ACME_WORDS_MAX];
+	struct acme_client *next_client;
+	struct acme_call *proof; /* of next_client: does the CA know the next key? */
+	struct account_key_job *key_job;
 };
 
 /* Embedded in whoever uses an account; zeroed before the first call. */
@@ -57,6 +71,10 @@ void account_gone(struct controllers *ctl, const struct issuer *issuer);
 /* The CA refused a request of the account: is it deactivated? */
 void account_suspect(struct controllers *ctl, const struct issuer *issuer);
 
+/* The CA wants its terms agreed to before it goes on; words: what it said. true: the issuer's
+ * policy is to agree, and that is done before the client can be had again. */
+bool account_terms(struct controllers *ctl, const struct issuer *issuer, const char *words);
+
 /* Counts an answer for the metrics. */
 void account_count(struct controllers *ctl, const struct acme_result *result);
 /* "newOrder: too many (HTTP 429, rateLimited)" */
@@ -69,6 +87,9 @@ void account_forget(struct controllers *ctl, struct str_view issuer_key);
  * old one have ended. */
 int account_set_client(struct account *account, const struct issuer *issuer, EVP_PKEY *key,
 		       struct err *err);
+/* A client of the same server with another key; NULL: none can be made. */
+struct acme_client *account_other_client(const struct account *account, const struct issuer *issuer,
+					 EVP_PKEY *key);
 void account_drop_client(struct account *account);
 void account_set_usable(struct account *account, bool usable); /* tells the uses */
 int accounts_start(struct controllers *ctl, struct err *err);

@@ -188,6 +188,16 @@ static bool is_answered(const struct object *challenge)
 	return state != NULL && strcmp(state, "pending") != 0;
 }
 
+/* The account may have got another key since the answer was made. */
+static bool is_of_key(const struct object *challenge, const struct solver_type *type, EVP_PKEY *key)
+{
+	AUTO(secret_deinit) struct buf answer;
+
+	buf_init(&answer, 2048);
+	return type->answer(key, json_sv_at(challenge->json, "spec.token"), &answer, NULL) == 0 &&
+	       sv_eq(buf_view(&answer), json_sv_at(challenge->json, "spec.key"));
+}
+
 /* One Challenge; true: it has been answered. */
 static bool answer_one(struct order_look *look, const json_t *authz, size_t index)
 {
@@ -209,6 +219,10 @@ static bool answer_one(struct order_look *look, const json_t *authz, size_t inde
 	type = solver_type_of(challenge->json);
 	if (is_answered(challenge) || type == NULL)
 		return true;
+	if (!is_of_key(challenge, type, run->use.account->pkey)) {
+		drop_challenge(look->ctl, challenge);
+		return false;
+	}
 	if (type->present(look, challenge) && run->call == NULL) {
 		run->serving_since = 0;
 		free(run->asked_challenge);

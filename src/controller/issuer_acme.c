@@ -3,7 +3,7 @@
  * The key is stored before it is used; what the CA said is stored before the next step. So a kill
  * anywhere ends in one account.
  */
-#include "controller/account.h"
+#include "controller/issuer_look.h"
 
 #include "base/enc.h"
 #include "base/own.h"
@@ -14,26 +14,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOOK_AGAIN_MS 60000 /* the wall clock may be set meanwhile */
-#define FIRST_DELAY_S 30
-#define DELAY_MAX_S   3600
-#define BROKEN_MAX_S  600
+#define LOOK_AGAIN_MS    60000 /* the wall clock may be set meanwhile */
+#define FIRST_DELAY_S    30
+#define DELAY_MAX_S      3600
+#define WORD_MAX         300 /* bytes of a text of the directory that is shown */
+#define PROFILES_MAX     32
+#define PROFILE_NAME_MAX 64
+#define BROKEN_MAX_S     600
 #define REGISTER_GAP_S                                                            \
 	INT64_C(60) /* between two registrations of an account that the CA forgot \
 		     */
 
-struct look { /* one reconcile of one issuer */
-	struct controllers *ctl;
-	const struct issuer *issuer;
-	const json_t *spec; /* spec.acme */
-	struct account *account;
-};
-
 /* ---- what is said ---- */
 
-static void not_ready(const struct look *look, const char *reason, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static void not_ready(const struct look *look, const char *reason, const char *fmt, ...)
+void issuer_not_ready(const struct issuer_look *look, const char *reason, const char *fmt, ...)
 {
 	char words[ERR_MSG_MAX];
 	va_list args;
@@ -47,73 +41,10 @@ static void not_ready(const struct look *look, const char *reason, const char *f
 			.type = "Ready", .status = COND_FALSE, .reason = reason, .message = words});
 }
 
-/* ---- the key ---- */
-
-static const char *key_member(const struct look *look)
-{
-	const char *member = json_str_at(look->spec, "privateKeySecretRef.key");
-
-	return member == NULL || member[0] == '\0' ? "tls.key" : member;
-}
-
-static void make_key(const struct look *look, const char *name)
-{
-	AUTO(auto_key) EVP_PKEY *key = NULL;
-	struct err err = {0};
-	json_t *body, *data;
-
-	key = key_make(KEY_ECDSA_P256, &err);
-	data = key == NULL ? NULL : key_data(key_member(look), key, KEY_PKCS1, &err);
-	if (data == NULL) {
-		not_ready(look, "ErrGetACMEAccountKey", "cannot make an account key: %s", err.msg);
-		return;
-	}
-	body = body_new(kind_of_secret(), issuer_namespace(look->issuer), name, NULL, NULL);
-	json_object_set_new(body, "type", json_string("Opaque"));
-	json_object_set_new(body, "data", data);
-	put_object(&(struct wake){look->ctl, CTL_ISSUER, look->account->key}, kind_of_secret(),
-		   NULL, body);
-}
-
-/* The account key, or NULL: it is being made, or the condition says why there is none. */
-static EVP_PKEY *load_key(const struct look *look)
-{
-	const char *name = json_str_at(look->spec, "privateKeySecretRef.name");
-	const char *ns = issuer_namespace(look->issuer);
-	const struct object *secret =
-		name == NULL ? NULL : ctl_get(look->ctl, kind_of_secret(), ns, name);
-	struct err err = {0};
-	EVP_PKEY *key;
-
-	if (name == NULL)
-		return NULL;
-	if (secret == NULL && json_bool_at(look->spec, "disableAccountKeyGeneration", false)) {
-		not_ready(look, "ErrGetACMEAccountKey",
-			  "Secret %s/%s with the account key does not exist, and "
-			  "disableAccountKeyGeneration is set: store the key there",
-			  ns, name);
-		return NULL;
-	}
-	if (secret == NULL) {
-		make_key(look, name);
-		return NULL;
-	}
-	key = secret_key(secret, key_member(look), &err);
-	if (key != NULL && jws_alg(key) == NULL) {
-		err_set(&err, ERR_UNSUPPORTED, "ACME cannot use a key of this type");
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	if (key == NULL)
-		not_ready(look, "ErrGetACMEAccountKey", "the account key in Secret %s/%s: %s", ns,
-			  name, err.msg);
-	return key;
-}
-
 /* ---- external account binding ---- */
 
 /* The MAC key, which people store as the base64url text that the CA gave them. */
-static bool load_mac(const struct look *look, const json_t *binding, struct buf *mac)
+static bool load_mac(const struct issuer_look *look, const json_t *binding, struct buf *mac)
 {
 	AUTO(secret_deinit) struct buf text;
 	const char *name = json_str_at(binding, "keySecretRef.name");
@@ -124,9 +55,10 @@ static bool load_mac(const struct look *look, const json_t *binding, struct buf 
 	buf_init(mac, 4096);
 	if (!secret_value(name == NULL ? NULL : ctl_get(look->ctl, kind_of_secret(), ns, name),
 			  member == NULL || member[0] == '\0' ? "secret" : member, &text)) {
-		not_ready(look, "MissingSecret",
-			  "spec.acme.externalAccountBinding: Secret %s/%s has no value \"%s\"", ns,
-			  name == NULL ? "" : name, member == NULL ? "secret" : member);
+		issuer_not_ready(
+			look, "MissingSecret",
+			"spec.acme.externalAccountBinding: Secret %s/%s has no value \"%s\"", ns,
+			name == NULL ? "" : name, member == NULL ? "secret" : member);
 		return false;
 	}
 	value = buf_view(&text);
@@ -137,16 +69,17 @@ static bool load_mac(const struct look *look, const json_t *binding, struct buf 
 	(void)buf_room(mac, 2048);
 	if (value.len > 0 && value.len <= 2048 && dec_base64url(mac, value))
 		return true;
-	not_ready(look, "InvalidSecret",
-		  "spec.acme.externalAccountBinding: the key in Secret %s/%s is not the base64url "
-		  "text that the CA gave",
-		  ns, name);
+	issuer_not_ready(
+		look, "InvalidSecret",
+		"spec.acme.externalAccountBinding: the key in Secret %s/%s is not the base64url "
+		"text that the CA gave",
+		ns, name);
 	return false;
 }
 
 /* ---- what an attempt was made with: only a change of it makes up for a refusal ---- */
 
-static char *inputs_of(const struct look *look)
+static char *inputs_of(const struct issuer_look *look)
 {
 	const json_t *binding = json_member(look->spec, "externalAccountBinding");
 	const char *name = json_str_at(binding, "keySecretRef.name");
@@ -163,16 +96,25 @@ static char *inputs_of(const struct look *look)
 	return xasprintf("%016llx", (unsigned long long)sv_hash(sv_from(text)));
 }
 
-static bool tried_with(const struct look *look, const char *inputs)
+static bool tried_with(const struct issuer_look *look, const char *inputs)
 {
 	return sv_eq(json_sv_at(look->issuer->object->json, "status.acme.triedWith"),
 		     sv_from(inputs));
 }
 
+bool issuer_knows_key(const struct issuer_look *look, const char *thumbprint)
+{
+	const json_t *acme = json_at(look->issuer->object->json, "status.acme");
+
+	return json_sv_at(acme, "uri").len > 0 &&
+	       sv_eq(json_sv_at(acme, "lastPrivateKeyHash"), sv_from(thumbprint)) &&
+	       sv_eq(json_sv_at(acme, "server"), json_sv_at(look->spec, "server"));
+}
+
 /* ---- what the CA answered ---- */
 
 /* The issuer of an account whose call has ended; false: it is gone. */
-static bool look_at(struct account *account, struct issuer *issuer, struct look *look)
+bool issuer_look_at(struct account *account, struct issuer *issuer, struct issuer_look *look)
 {
 	struct str_view key = sv_from(account->key);
 
@@ -182,15 +124,15 @@ static bool look_at(struct account *account, struct issuer *issuer, struct look 
 	issuer->kind = kind_by_plural(
 		SV("cert-manager.io"),
 		sv_starts(key, SV("cert-manager.io/clu")) ? SV("clusterissuers") : SV("issuers"));
-	*look = (struct look){.ctl = account->ctl,
-			      .issuer = issuer,
-			      .spec = json_at(issuer->object->json, "spec.acme"),
-			      .account = account};
+	*look = (struct issuer_look){.ctl = account->ctl,
+				     .issuer = issuer,
+				     .spec = json_at(issuer->object->json, "spec.acme"),
+				     .account = account};
 	return look->spec != NULL;
 }
 
 /* Written down by the next reconcile, and again until it stands there. */
-static void keep_result(struct account *account, json_t *status)
+void issuer_keep_result(struct account *account, json_t *status)
 {
 	json_decref(account->result);
 	account->result = status;
@@ -203,31 +145,110 @@ static void set_ready(json_t *status, const struct object *object)
 			 "The ACME account was registered with the ACME server");
 }
 
-static void account_stands(const struct look *look)
+/* What the directory offers, for people and for other controllers. */
+static json_t *directory_words(const json_t *directory)
+{
+	static const char *const texts[] = {"termsOfService", "website"};
+	json_t *meta = json_at(directory, "meta"), *words = json_object(), *profiles, *text;
+	const char *name;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct str_view value = json_sv_at(meta, texts[i]);
+
+		if (value.len > 0)
+			json_object_set_new(words, texts[i], json_sv(sv_head(value, WORD_MAX)));
+	}
+	json_object_set_new(words, "externalAccountRequired",
+			    json_boolean(json_bool_at(meta, "externalAccountRequired", false)));
+	json_object_set_new(words, "renewalInfo",
+			    json_boolean(json_sv_at(directory, "renewalInfo").len > 0));
+	if (!json_is_object(json_member(meta, "profiles")))
+		return words;
+	profiles = json_object();
+	json_object_set_new(words, "profiles", profiles);
+	json_object_foreach(json_object_get(meta, "profiles"), name, text)
+	{
+		struct str_view value = sv_new(json_string_value(text), json_string_length(text));
+
+		if (json_object_size(profiles) < PROFILES_MAX && strlen(name) <= PROFILE_NAME_MAX)
+			json_object_set_new(profiles, name, json_sv(sv_head(value, WORD_MAX)));
+	}
+	return words;
+}
+
+static void set_directory(const struct issuer_look *look, json_t *status)
+{
+	const json_t *directory = acme_client_directory(look->account->client);
+	json_t *acme = json_object_get(status, "acme");
+
+	look->account->directory = directory;
+	if (directory != NULL && json_is_object(acme))
+		json_object_set_new(acme, "directory", directory_words(directory));
+}
+
+/* Wishes of the user that were granted stay granted; those of a time before the first account are
+ * none. */
+static json_t *kept_wishes(const struct issuer_look *look)
+{
+	static const char *const kept[] = {"lastRollover", "lastRolloverTime"};
+	const json_t *acme = json_at(look->issuer->object->json, "status.acme");
+	const char *note = note_of(look->issuer->object, NOTE_ACCOUNT_ROLLOVER);
+	json_t *fresh = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		struct str_view value = json_sv_at(acme, kept[i]);
+
+		if (value.len > 0)
+			json_object_set_new(fresh, kept[i], json_sv(value));
+	}
+	if (note != NULL && json_sv_at(acme, "uri").len == 0)
+		json_object_set_new(fresh, "lastRollover", json_string(note));
+	return fresh;
+}
+
+static void account_stands(const struct issuer_look *look)
 {
 	struct account *account = look->account;
 	json_t *status = status_copy(look->issuer->object);
 	const char *email = json_str_at(look->spec, "email");
+	json_t *acme = kept_wishes(look);
+	AUTO(auto_json)
+	json_t *facts =
+		json_pack("{s:s, s:s, s:s, s:s, s:s}", "uri", acme_client_kid(account->client),
+			  "lastRegisteredEmail", email == NULL ? "" : email, "lastPrivateKeyHash",
+			  account->thumbprint, "server", json_str_at(look->spec, "server"),
+			  "keyAlgorithm", account_key_word(account->pkey));
 
-	json_set_at(status, "acme",
-		    json_pack("{s:s, s:s, s:s, s:s}", "uri", acme_client_kid(account->client),
-			      "lastRegisteredEmail", email == NULL ? "" : email,
-			      "lastPrivateKeyHash", account->thumbprint, "server",
-			      json_str_at(look->spec, "server")));
+	json_object_update(acme, facts);
+	json_object_set_new(status, "acme", acme);
+	set_directory(look, status);
 	set_ready(status, look->issuer->object);
 	if (account->gone)
 		account->regained_at = loop_now(look->ctl->config.loop);
 	account->gone = false;
-	keep_result(account, status);
+	issuer_keep_result(account, status);
 	ctl_event(look->ctl, look->issuer->kind, look->issuer->object, "Normal",
 		  "ACMEAccountRegistered", "account %s at %s", acme_client_kid(account->client),
 		  json_str_at(look->spec, "server"));
 }
 
-static const char *why(const struct acme_result *result, char *reason, size_t size)
+/* An account that was never there cannot be deactivated: it is the binding that the CA refuses. */
+static bool is_about_binding(const struct issuer_look *look, const struct acme_result *result)
+{
+	return json_member(look->spec, "externalAccountBinding") != NULL &&
+	       strcmp(result->step, "newAccount") == 0 && result->http_status >= 400 &&
+	       (strcmp(result->problem.type, "unauthorized") == 0 ||
+		strcmp(result->problem.type, "malformed") == 0) &&
+	       !issuer_knows_key(look, look->account->thumbprint);
+}
+
+static const char *why(const struct issuer_look *look, const struct acme_result *result,
+		       char *reason, size_t size)
 {
 	if (result->failure == FETCH_TLS)
 		return "TLSVerificationFailed";
+	if (is_about_binding(look, result))
+		return "ExternalAccountBindingRefused";
 	if (strcmp(result->problem.type, "unauthorized") == 0)
 		return "AccountDeactivated";
 	if (result->outcome == ACME_BROKEN && strcmp(result->step, "directory") == 0)
@@ -246,7 +267,7 @@ static int64_t next_delay(const struct acme_result *result, int64_t failures)
 	return (delay > asked ? delay : asked) + (int64_t)(random_u32() % 6);
 }
 
-static void account_fails(const struct look *look, const struct acme_result *result)
+static void account_fails(const struct issuer_look *look, const struct acme_result *result)
 {
 	const struct object *object = look->issuer->object;
 	AUTO(auto_free) char *inputs = inputs_of(look);
@@ -263,25 +284,26 @@ static void account_fails(const struct look *look, const struct acme_result *res
 	json_set_at(status, "acme.failures", json_integer(failures));
 	json_set_at(status, "acme.refused", refused ? json_true() : NULL);
 	json_set_at(status, "acme.nextTryTime", refused ? NULL : json_string(when));
-	status_condition(status, object, "Ready", COND_FALSE, why(result, reason, sizeof(reason)),
+	status_condition(status, object, "Ready", COND_FALSE,
+			 why(look, result, reason, sizeof(reason)),
 			 "Failed to register ACME account: %s; %s%s", words,
 			 refused ? "not tried again before the issuer or its Secrets change"
 				 : "next try at ",
 			 refused ? "" : when);
-	keep_result(look->account, status);
+	issuer_keep_result(look->account, status);
 	ctl_event(look->ctl, look->issuer->kind, object, "Warning",
-		  why(result, reason, sizeof(reason)), "%s", words);
+		  why(look, result, reason, sizeof(reason)), "%s", words);
 }
 
 static void registered(void *arg, const struct acme_result *result)
 {
 	struct account *account = arg;
 	struct issuer issuer;
-	struct look look;
+	struct issuer_look look;
 
 	account->call = NULL;
 	account_count(account->ctl, result);
-	if (!look_at(account, &issuer, &look))
+	if (!issuer_look_at(account, &issuer, &look))
 		return;
 	if (result->outcome == ACME_GONE)
 		account->gone = true;
@@ -297,12 +319,12 @@ static void verified(void *arg, const struct acme_result *result)
 	struct account *account = arg;
 	struct acme_result refusal = *result;
 	struct issuer issuer;
-	struct look look;
+	struct issuer_look look;
 
 	account->call = NULL;
 	account->suspected = false;
 	account_count(account->ctl, result);
-	if (!look_at(account, &issuer, &look))
+	if (!issuer_look_at(account, &issuer, &look))
 		return;
 	if (result->outcome == ACME_GONE)
 		account->gone = true;
@@ -323,7 +345,7 @@ static void verified(void *arg, const struct acme_result *result)
 
 /* ---- the steps ---- */
 
-static void begin_registration(const struct look *look)
+void issuer_register(const struct issuer_look *look)
 {
 	struct account *account = look->account;
 	const json_t *binding = json_member(look->spec, "externalAccountBinding");
@@ -342,21 +364,17 @@ static void begin_registration(const struct look *look)
 	/* A server that does not answer is tried for minutes before there is more to say. */
 	if (condition_find(json_at(look->issuer->object->json, "status.conditions"), "Ready") ==
 	    NULL)
-		not_ready(look, "Pending", "asking %s for the account",
-			  json_str_at(look->spec, "server"));
+		issuer_not_ready(look, "Pending", "asking %s for the account",
+				 json_str_at(look->spec, "server"));
 }
 
 /* Everything but the contact is as it was registered. */
-static bool is_known(const struct look *look)
+static bool is_known(const struct issuer_look *look)
 {
-	const json_t *acme = json_at(look->issuer->object->json, "status.acme");
-
-	return json_sv_at(acme, "uri").len > 0 && !look->account->gone &&
-	       sv_eq(json_sv_at(acme, "lastPrivateKeyHash"), sv_from(look->account->thumbprint)) &&
-	       sv_eq(json_sv_at(acme, "server"), json_sv_at(look->spec, "server"));
+	return !look->account->gone && issuer_knows_key(look, look->account->thumbprint);
 }
 
-static bool is_registered(const struct look *look)
+static bool is_registered(const struct issuer_look *look)
 {
 	return is_known(look) &&
 	       sv_eq(json_sv_at(look->issuer->object->json, "status.acme.lastRegisteredEmail"),
@@ -364,7 +382,7 @@ static bool is_registered(const struct look *look)
 }
 
 /* Not sooner than the last failure allows, and never again what was refused. */
-static bool may_try(const struct look *look)
+static bool may_try(const struct issuer_look *look)
 {
 	const json_t *acme = json_at(look->issuer->object->json, "status.acme");
 	AUTO(auto_free) char *inputs = inputs_of(look);
@@ -386,7 +404,7 @@ static bool may_try(const struct look *look)
 	return false;
 }
 
-static bool is_refused(const struct look *look)
+static bool is_refused(const struct issuer_look *look)
 {
 	AUTO(auto_free) char *inputs = inputs_of(look);
 
@@ -394,38 +412,46 @@ static bool is_refused(const struct look *look)
 	       json_bool_at(look->issuer->object->json, "status.acme.refused", false);
 }
 
-static void bring_up(const struct look *look)
+static void put_standing(const struct issuer_look *look)
+{
+	json_t *status = status_copy(look->issuer->object);
+
+	json_object_del(json_object_get(status, "acme"), "termsAskedUntil");
+	set_directory(look, status);
+	set_ready(status, look->issuer->object);
+	ctl_put_status(look->ctl, CTL_ISSUER, look->issuer->object, status);
+}
+
+static void bring_up(const struct issuer_look *look)
 {
 	struct account *account = look->account;
 	struct acme_client *client = account->client;
-
 	bool stands = is_registered(look) && !is_refused(look);
 
-	account_set_usable(account, stands && issuer_ready(look->issuer->object));
-	if (account->call != NULL)
+	if (account->call == NULL)
+		account->held = account_wishes(look);
+	account_set_usable(account, stands && !account->held && issuer_ready(look->issuer->object));
+	if (account->call != NULL || account->held)
 		return;
 	if (account->suspected && acme_client_kid(client) != NULL) {
 		account->call = acme_get(client, acme_client_kid(client), verified, account);
 	} else if (stands) {
-		json_t *status = status_copy(look->issuer->object);
-
-		set_ready(status, look->issuer->object);
-		ctl_put_status(look->ctl, CTL_ISSUER, look->issuer->object, status);
+		put_standing(look);
 	} else if (may_try(look)) {
 		if (is_known(look) && acme_client_kid(client) != NULL)
 			account->call = acme_account_contact(
 				client, json_sv_at(look->spec, "email"), registered, account);
 		else
-			begin_registration(look);
+			issuer_register(look);
 	}
 }
 
 static void acme_reconcile(struct controllers *ctl, const struct issuer *issuer)
 {
-	struct look look = {.ctl = ctl,
-			    .issuer = issuer,
-			    .spec = json_at(issuer->object->json, "spec.acme"),
-			    .account = account_get(ctl, sv_from(issuer->object->key))};
+	struct issuer_look look = {.ctl = ctl,
+				   .issuer = issuer,
+				   .spec = json_at(issuer->object->json, "spec.acme"),
+				   .account = account_get(ctl, sv_from(issuer->object->key))};
 	struct account *account = look.account;
 	AUTO(auto_key) EVP_PKEY *key = NULL;
 	struct err err = {0};
@@ -438,11 +464,13 @@ static void acme_reconcile(struct controllers *ctl, const struct issuer *issuer)
 		}
 		json_decref(TAKE(account->result));
 	}
-	key = load_key(&look);
+	key = account_key_load(&look);
+	if (key != NULL && account_finish_rollover(&look))
+		return;
 	if (key == NULL)
 		account_drop_client(account);
 	else if (account_set_client(account, issuer, key, &err) < 0)
-		not_ready(&look, "InvalidConfig", "%s", err.msg);
+		issuer_not_ready(&look, "InvalidConfig", "%s", err.msg);
 	else
 		bring_up(&look);
 }

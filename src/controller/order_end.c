@@ -144,6 +144,13 @@ static void is_refused(struct order_look *look, const struct acme_result *result
 
 	if ((strcmp(type, "unauthorized") == 0 || unknown_kid) && look->issuer.object != NULL)
 		account_suspect(look->ctl, &look->issuer);
+	if (strcmp(type, "userActionRequired") == 0 && look->issuer.object != NULL) {
+		if (account_terms(look->ctl, &look->issuer, words))
+			order_again(look->run, 0); /* when they are agreed to */
+		else
+			order_back_off(look, type, words, result->retry_after_ms);
+		return;
+	}
 	/* A CA that has moved does not take the account's old URL: it is looked up meanwhile. */
 	if (strcmp(type, "orderNotReady") == 0 || unknown_kid)
 		order_back_off(look, type, words, result->retry_after_ms);

@@ -230,9 +230,46 @@ static void answer_directory(struct reply *reply)
 	snprintf(reply->body, sizeof(reply->body),
 		 "{\"newNonce\":\"" CA "%s/newNonce\",\"newAccount\":\"" CA "%s/newAccount\","
 		 "\"%s\":\"" CA "%s/newOrder\",\"revokeCert\":\"" CA "%s/revoke\","
+		 "\"keyChange\":\"" CA "%s/keyChange\",\"%s\":\"" CA "%s/renewal\","
 		 "\"meta\":{\"externalAccountRequired\":%s}}",
 		 prefix(), prefix(), ca.no_new_order_member ? "newOrdr" : "newOrder", prefix(),
-		 prefix(), ca.needs_eab ? "true" : "false");
+		 prefix(), prefix(), ca.no_renewal_info ? "renewalInf" : "renewalInfo", prefix(),
+		 ca.needs_eab ? "true" : "false");
+}
+
+/* The inner JWS is signed by the new key for the same URL, and names account and old key. */
+static void answer_key_change(const struct fetch *fetch, struct reply *reply)
+{
+	const json_t *inner = json_member(fetch->body, "payload");
+	const json_t *header = json_member(inner, "header");
+	const json_t *payload = json_member(inner, "payload");
+
+	ca.key_change++;
+	if (!sv_eq(json_sv_at(header, "url"), sv_from(fetch->url)) ||
+	    json_member(header, "jwk") == NULL || json_member(header, "nonce") != NULL ||
+	    !sv_eq(json_sv_at(payload, "account"), SV(CA "/acct/1")) ||
+	    json_member(payload, "oldKey") == NULL)
+		violation("key change", fetch->url);
+	reply->status = 200;
+}
+
+static void answer_revocation(const struct fetch *fetch, struct reply *reply)
+{
+	if (json_member(json_member(fetch->body, "header"), "jwk") != NULL)
+		ca.own_key_revocations++;
+	problem(reply, 400, "alreadyRevoked");
+}
+
+static void answer_renewal_info(const struct fetch *fetch, struct reply *reply)
+{
+	ca.renewal_info++;
+	if (strcmp(fetch->method, "GET") != 0 || strcmp(path_of(fetch), "/renewal/aki.serial") != 0)
+		violation("renewalInfo", fetch->url);
+	reply->status = 200;
+	snprintf(reply->body, sizeof(reply->body),
+		 "{\"suggestedWindow\":{\"start\":\"2026-01-01T00:00:00Z\","
+		 "\"end\":\"2026-01-02T00:00:00Z\"}}");
+	reply->answer.retry_after = SV("21600");
 }
 
 static void answer_list(const struct fetch *fetch, struct reply *reply)
@@ -281,6 +318,8 @@ static void answer_resource(const struct fetch *fetch, struct reply *reply)
 			 "{\"type\":\"http-01\",\"status\":\"%s\",\"url\":\"%s\",\"token\":\"t\"}",
 			 ca.challenge_status, fetch->url);
 	} else if (path_is(fetch, "/acct/")) {
+		ca.deactivate +=
+			sv_eq(json_sv_at(fetch->body, "payload.status"), SV("deactivated"));
 		snprintf(reply->body, sizeof(reply->body), "{\"status\":\"valid\"%s}",
 			 ca.no_orders_list ? "" : ",\"orders\":\"" CA "/orders?page=1\"");
 	} else if (path_is(fetch, "/orders")) {
@@ -302,7 +341,8 @@ static void check_signed(const struct fetch *fetch)
 	if (json_str_at(header, "url") == NULL ||
 	    strcmp(json_str_at(header, "url"), fetch->url) != 0)
 		violation("signed for another URL", fetch->url);
-	if ((json_member(header, "kid") == NULL) != path_is(fetch, "/newAccount"))
+	if ((json_member(header, "kid") == NULL) != path_is(fetch, "/newAccount") &&
+	    !path_is(fetch, "/revoke"))
 		violation("jwk instead of kid, or the other way", fetch->url);
 }
 
@@ -334,7 +374,9 @@ static void act(const struct fetch *fetch, struct reply *reply)
 		reply->status = 200;
 	} else if (path_is(fetch, "/newAccount")) {
 		answer_new_account(fetch, reply);
-	} else if (!ca.has_account) {
+	} else if (path_is(fetch, "/renewal/")) {
+		answer_renewal_info(fetch, reply);
+	} else if (!ca.has_account && !path_is(fetch, "/revoke")) {
 		problem(reply, 400, "accountDoesNotExist");
 	} else if (path_is(fetch, "/newOrder")) {
 		ca.new_order++;
@@ -343,7 +385,9 @@ static void act(const struct fetch *fetch, struct reply *reply)
 		order_body(reply, ca.orders);
 		snprintf(reply->location, sizeof(reply->location), CA "/order/%u", ca.orders);
 	} else if (path_is(fetch, "/revoke")) {
-		problem(reply, 400, "alreadyRevoked");
+		answer_revocation(fetch, reply);
+	} else if (path_is(fetch, "/keyChange")) {
+		answer_key_change(fetch, reply);
 	} else {
 		answer_resource(fetch, reply);
 	}

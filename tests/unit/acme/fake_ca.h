@@ -38,13 +38,13 @@ struct fault {
 
 struct fake_ca {
 	struct fault faults[4];
-	bool has_account, no_orders_list, needs_eab, no_new_order_member;
+	bool has_account, no_renewal_info, no_orders_list, needs_eab, no_new_order_member;
 	const char *moved_to; /* directory lists other paths: "/v2" */
 	unsigned orders;
 	const char *order_status, *challenge_status;
 	/* counted */
 	unsigned requests, directory, nonce, account, find_account, new_order, finalize, challenge,
-		reads;
+		reads, key_change, deactivate, own_key_revocations, renewal_info;
 	unsigned violations;
 	char violation[128];
 };

@@ -57,7 +57,40 @@ static struct acme_call *download(struct acme_client *client, struct outcome *ou
 
 static struct acme_call *revoke(struct acme_client *client, struct outcome *outcome)
 {
-	return acme_revoke(client, SV("der"), 1, fake_done, outcome);
+	struct acme_revocation what = {.cert_der = SV("der"), .reason = 1};
+
+	return acme_revoke(client, &what, fake_done, outcome);
+}
+
+static struct acme_call *revoke_by_key(struct acme_client *client, struct outcome *outcome)
+{
+	struct acme_revocation what = {.cert_der = SV("der"), .reason = 1, .key = EVP_PKEY_new()};
+	struct acme_call *call = acme_revoke(client, &what, fake_done, outcome);
+
+	EVP_PKEY_free(what.key);
+	return call;
+}
+
+static struct acme_call *change_key(struct acme_client *client, struct outcome *outcome)
+{
+	AUTO(auto_key) EVP_PKEY *key = EVP_PKEY_new();
+
+	return acme_key_change(client, key, fake_done, outcome);
+}
+
+static struct acme_call *find_account(struct acme_client *client, struct outcome *outcome)
+{
+	return acme_account_find(client, fake_done, outcome);
+}
+
+static struct acme_call *deactivate(struct acme_client *client, struct outcome *outcome)
+{
+	return acme_account_deactivate(client, fake_done, outcome);
+}
+
+static struct acme_call *renewal_info(struct acme_client *client, struct outcome *outcome)
+{
+	return acme_renewal_info(client, SV("aki.serial"), fake_done, outcome);
 }
 
 static struct acme_call *read_foreign(struct acme_client *client, struct outcome *outcome)
@@ -404,6 +437,35 @@ static const struct scenario scenarios[] = {
 	 .requests = 1},
 	/* ---- the rest ---- */
 	{"revoked already is revoked", revoke, .outcome = ACME_OK},
+	{"by its own key, without an account", revoke_by_key, .no_account = true, .no_kid = true,
+	 .outcome = ACME_OK, .requests = 3},
+	{"another key for the account", change_key, .outcome = ACME_OK, .requests = 3},
+	{"another key, refused",
+	 change_key,
+	 {FAULT("/keyChange", 0, FAULT_PROBLEM, .status = 409, .type = "conflict")},
+	 .outcome = ACME_REFUSED,
+	 .type = "conflict"},
+	{"the account is found by its key", find_account, .no_kid = true, .outcome = ACME_OK,
+	 .requests = 3},
+	{"it is not made", find_account, .no_kid = true, .no_account = true,
+	 .outcome = ACME_REFUSED, .type = "accountDoesNotExist"},
+	{"the account is ended", deactivate, .outcome = ACME_OK, .requests = 3},
+	{"it was ended before",
+	 deactivate,
+	 {FAULT("/acct/", 0, FAULT_PROBLEM, .status = 401, .type = "unauthorized")},
+	 .outcome = ACME_OK},
+	{"renewal information is not signed", renewal_info, .no_account = true, .no_kid = true,
+	 .outcome = ACME_OK, .requests = 2},
+	{"F85: 404",
+	 renewal_info,
+	 {FAULT("/renewal/", 0, FAULT_PROBLEM, .status = 404, .type = "malformed")},
+	 .outcome = ACME_GONE,
+	 .requests = 2},
+	{"F85: garbage",
+	 renewal_info,
+	 {FAULT("/renewal/", 0, FAULT_BODY, .text = "<html>")},
+	 .outcome = ACME_RETRY_LATER,
+	 .text = "not JSON"},
 	{"an order of ours is found", find_order, .orders = 2, .outcome = ACME_OK, .requests = 6},
 	{"none is there", find_order, .outcome = ACME_GONE, .type = ""},
 	{"finished ones do not count", find_order, .orders = 2, .order_status = "valid",
@@ -683,6 +745,47 @@ static void test_external_binding(void **state)
 	acme_client_free(client);
 }
 
+static void test_no_renewal_info(void **state)
+{
+	struct outcome outcome = {0};
+	struct acme_client *client;
+
+	(void)state;
+	fake_reset();
+	ca.no_renewal_info = true;
+	client = fake_client(KID);
+	renewal_info(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_REFUSED);
+	assert_string_equal(outcome.type, "");
+	assert_int_equal(ca.requests, 1);
+	ca.no_renewal_info = false;
+	assert_int_equal(ca.renewal_info, 0);
+	acme_client_free(client);
+}
+
+static void test_signed_by_another_key(void **state)
+{
+	struct outcome outcome = {0};
+	struct acme_client *client;
+
+	(void)state;
+	fake_reset();
+	client = fake_client(KID);
+	revoke_by_key(client, &outcome);
+	fake_run();
+	assert_int_equal(ca.own_key_revocations, 1);
+	revoke(client, &outcome);
+	fake_run();
+	assert_int_equal(ca.own_key_revocations, 1);
+	change_key(client, &outcome);
+	deactivate(client, &outcome);
+	fake_run();
+	assert_int_equal(ca.key_change, 1);
+	assert_int_equal(ca.deactivate, 1);
+	acme_client_free(client);
+}
+
 static void test_challenge_answered_before(void **state)
 {
 	struct outcome outcome = {0};
@@ -779,6 +882,8 @@ int main(void)
 		cmocka_unit_test(test_directory_is_read_daily),
 		cmocka_unit_test(test_account_made_again),
 		cmocka_unit_test(test_external_binding),
+		cmocka_unit_test(test_no_renewal_info),
+		cmocka_unit_test(test_signed_by_another_key),
 		cmocka_unit_test(test_challenge_answered_before),
 		cmocka_unit_test(test_orders_list),
 		cmocka_unit_test(test_client_freed_by_its_callback),

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/own.h"
 #include "codec/json.h"
+#include "pki/jws.h"
 #include "pki/x509.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct fake_ca fake_ca;
 struct acme_client {
 	struct list calls;
 	char *kid;
+	char thumbprint[64];
 };
 
 struct acme_call {
@@ -28,6 +30,10 @@ struct acme_call {
 	char names[FAKE_NAMES_MAX][64];
 	size_t count;
 	struct buf csr;
+	char key[64]; /* thumbprint of the key that signs, or is to sign */
+	char replaces[256];
+	int reason;
+	bool by_key;
 	acme_done_fn *done;
 	void *arg;
 };
@@ -70,6 +76,8 @@ void fake_ca_free(void)
 		X509_free(fake_ca.order[i].cert);
 	EVP_PKEY_free(fake_ca.key);
 	X509_free(fake_ca.root);
+	json_decref(fake_ca.directory);
+	json_decref(fake_ca.renewal_info);
 	fake_ca = (struct fake_ca){0};
 }
 
@@ -132,6 +140,7 @@ static void make_order(const struct acme_call *call)
 {
 	struct fake_order *order = &fake_ca.order[fake_ca.orders++];
 
+	memcpy(fake_ca.replaces, call->replaces, sizeof(fake_ca.replaces));
 	memcpy(order->names, call->names, sizeof(order->names));
 	order->count = call->count;
 	order->status = "pending";
@@ -189,6 +198,40 @@ static void get_certificate(unsigned number, struct answer *answer)
 	answer->result.text = buf_view(&answer->text);
 }
 
+static void refuse(struct answer *answer, const char *type)
+{
+	answer->result.outcome = ACME_REFUSED;
+	answer->result.http_status = 400;
+	snprintf(answer->result.problem.type, sizeof(answer->result.problem.type), "%s", type);
+	snprintf(answer->result.problem.text, sizeof(answer->result.problem.text), "%s", type);
+}
+
+static void account(const struct acme_call *call, struct answer *answer)
+{
+	bool known = strcmp(fake_ca.account_key, call->client->thumbprint) == 0;
+
+	if (known && fake_ca.ended) {
+		refuse(answer, "unauthorized");
+		return;
+	}
+	if (!known && call->step == FAKE_ACCOUNT_FIND) {
+		refuse(answer, "accountDoesNotExist");
+		return;
+	}
+	fake_ca.accounts += known ? 0 : 1;
+	fake_ca.ended = false;
+	memcpy(fake_ca.account_key, call->client->thumbprint, sizeof(fake_ca.account_key));
+	snprintf(answer->location, sizeof(answer->location), HOST "/account/%u", fake_ca.accounts);
+}
+
+/* A request that is signed with the account's key, or with none. */
+static bool is_signed_well(const struct acme_call *call)
+{
+	return call->step == FAKE_ACCOUNT || call->step == FAKE_ACCOUNT_FIND ||
+	       call->step == FAKE_RENEWAL_INFO || call->by_key ||
+	       (!fake_ca.ended && strcmp(fake_ca.account_key, call->client->thumbprint) == 0);
+}
+
 static void act(const struct acme_call *call, struct answer *answer)
 {
 	unsigned number = 0, index = 0;
@@ -196,10 +239,29 @@ static void act(const struct acme_call *call, struct answer *answer)
 
 	if (digits != NULL)
 		(void)sscanf(digits, "%u/%u", &number, &index);
+	if (!is_signed_well(call)) {
+		refuse(answer, "unauthorized");
+		return;
+	}
 	switch (call->step) {
 	case FAKE_ACCOUNT:
-		fake_ca.accounts = fake_ca.accounts == 0 ? 1 : fake_ca.accounts;
-		snprintf(answer->location, sizeof(answer->location), HOST "/account/1");
+	case FAKE_ACCOUNT_FIND:
+		account(call, answer);
+		break;
+	case FAKE_ACCOUNT_END:
+		fake_ca.ended = true;
+		break;
+	case FAKE_KEY_CHANGE:
+		memcpy(fake_ca.account_key, call->key, sizeof(fake_ca.account_key));
+		break;
+	case FAKE_REVOKE:
+		fake_ca.revoked++;
+		fake_ca.reason = call->reason;
+		fake_ca.revoked_by_key = call->by_key;
+		break;
+	case FAKE_RENEWAL_INFO:
+		answer->body = json_incref(fake_ca.renewal_info);
+		answer->result.outcome = answer->body == NULL ? ACME_GONE : ACME_OK;
 		break;
 	case FAKE_ORDER_NEW:
 		make_order(call);
@@ -261,7 +323,7 @@ static void deliver(struct acme_call *call, struct answer *answer)
 	if (answer->location[0] != '\0')
 		answer->result.location = answer->location;
 	answer->result.body = answer->body;
-	if (call->step == FAKE_ACCOUNT && answer->result.outcome == ACME_OK) {
+	if (answer->location[0] != '\0' && strstr(answer->location, "/account/") != NULL) {
 		free(call->client->kid);
 		call->client->kid = xstrdup(answer->location);
 	}
@@ -281,7 +343,12 @@ static void answer_call(struct task *task)
 							   "finalize",
 							   "certificate",
 							   "read",
-							   "deactivate authorization"};
+							   "deactivate authorization",
+							   "newAccount",
+							   "deactivate account",
+							   "keyChange",
+							   "revokeCert",
+							   "renewalInfo"};
 	struct acme_call *call = CONTAINER_OF(task, struct acme_call, task);
 	struct answer answer = {
 		.result = {.step = words[call->step], .http_status = 200, .retry_after_ms = -1}};
@@ -328,6 +395,16 @@ static struct acme_call *call_new(struct acme_client *client, enum fake_step ste
 
 /* ---- acme/client.h ---- */
 
+static void thumbprint_of(EVP_PKEY *key, char out[64])
+{
+	struct buf text;
+
+	buf_init(&text, 256);
+	(void)jwk_thumbprint(key, &text, NULL);
+	snprintf(out, 64, "%s", buf_cstr(&text));
+	buf_deinit(&text);
+}
+
 struct acme_client *acme_client_new(struct loop *loop, struct fetcher *fetcher,
 				    const struct acme_config *config, struct err *err)
 {
@@ -338,6 +415,7 @@ struct acme_client *acme_client_new(struct loop *loop, struct fetcher *fetcher,
 	(void)err;
 	list_init(&client->calls);
 	client->kid = config->kid == NULL ? NULL : xstrdup(config->kid);
+	thumbprint_of(config->key, client->thumbprint);
 	return client;
 }
 
@@ -366,7 +444,38 @@ void acme_client_reset_limits(struct acme_client *client)
 const json_t *acme_client_directory(const struct acme_client *client)
 {
 	(void)client;
-	return NULL;
+	return fake_ca.directory;
+}
+
+bool acme_client_busy(const struct acme_client *client)
+{
+	return !list_empty(&client->calls);
+}
+
+struct acme_call *acme_account_find(struct acme_client *client, acme_done_fn *done, void *arg)
+{
+	return call_new(client, FAKE_ACCOUNT_FIND, NULL, done, arg);
+}
+
+struct acme_call *acme_account_deactivate(struct acme_client *client, acme_done_fn *done, void *arg)
+{
+	return call_new(client, FAKE_ACCOUNT_END, NULL, done, arg);
+}
+
+struct acme_call *acme_key_change(struct acme_client *client, EVP_PKEY *key, acme_done_fn *done,
+				  void *arg)
+{
+	struct acme_call *call = call_new(client, FAKE_KEY_CHANGE, NULL, done, arg);
+
+	thumbprint_of(key, call->key);
+	return call;
+}
+
+struct acme_call *acme_renewal_info(struct acme_client *client, struct str_view id,
+				    acme_done_fn *done, void *arg)
+{
+	(void)id;
+	return call_new(client, FAKE_RENEWAL_INFO, NULL, done, arg);
 }
 
 struct acme_call *acme_account(struct acme_client *client, struct str_view email,
@@ -393,6 +502,7 @@ static struct acme_call *order_call(struct acme_client *client, enum fake_step s
 	for (size_t i = 0; i < order->dns_count && i < FAKE_NAMES_MAX; i++)
 		snprintf(call->names[call->count++], sizeof(call->names[0]), "%.*s",
 			 SV_ARG(order->dns[i]));
+	snprintf(call->replaces, sizeof(call->replaces), "%.*s", SV_ARG(order->replaces));
 	return call;
 }
 
@@ -451,12 +561,14 @@ struct acme_call *acme_deactivate_authorization(struct acme_client *client, cons
 	return call_new(client, FAKE_DEACTIVATE, url, done, arg);
 }
 
-struct acme_call *acme_revoke(struct acme_client *client, struct str_view cert_der, int reason,
+struct acme_call *acme_revoke(struct acme_client *client, const struct acme_revocation *what,
 			      acme_done_fn *done, void *arg)
 {
-	(void)cert_der;
-	(void)reason;
-	return call_new(client, FAKE_DEACTIVATE, NULL, done, arg);
+	struct acme_call *call = call_new(client, FAKE_REVOKE, NULL, done, arg);
+
+	call->reason = what->reason;
+	call->by_key = what->key != NULL;
+	return call;
 }
 
 void acme_cancel(struct acme_call *call)

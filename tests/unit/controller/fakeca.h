@@ -23,6 +23,11 @@ enum fake_step {
 	FAKE_CERTIFICATE,
 	FAKE_ACCOUNT_LOOK,
 	FAKE_DEACTIVATE,
+	FAKE_ACCOUNT_FIND,
+	FAKE_ACCOUNT_END,
+	FAKE_KEY_CHANGE,
+	FAKE_REVOKE,
+	FAKE_RENEWAL_INFO,
 	FAKE_STEP_COUNT
 };
 
@@ -43,6 +48,13 @@ struct fake_order {
 
 struct fake_ca {
 	struct loop *loop;
+	char account_key[64]; /* thumbprint of the account's key; "": there is none */
+	bool ended;           /* the account is deactivated */
+	json_t *directory;    /* owned; NULL: never read */
+	int reason, revoked;  /* of the last revocation; how many */
+	bool revoked_by_key;  /* the last one was signed by the certificate's key */
+	json_t *renewal_info; /* owned; NULL: 404 */
+	char replaces[256];   /* of the last newOrder */
 	unsigned accounts, orders, finalized, requests, asked[FAKE_STEP_COUNT];
 	struct fake_order order[FAKE_ORDERS_MAX];
 	struct fake_fault fault; /* result.step NULL: none */
