@@ -85,6 +85,8 @@ const struct flag flags[FLAG_COUNT] = {
 		       "program in the hooks folder, run when files have changed"},
 	[FLAG_HOOKS_DIR] = {"hooks-dir", 0, FLAG_TEXT, NULL, "DIR",
 			    "hooks folder (/etc/sallyport/hooks)"},
+	[FLAG_EMAIL] = {"email", 0, FLAG_TEXT, NULL, "ADDRESS", "where the CA may write to"},
+	[FLAG_YES] = {"yes", 'y', FLAG_BOOL, NULL, NULL, "do not ask"},
 };
 
 static const enum flag_id common[] = {FLAG_SOCKET, FLAG_NAMESPACE, FLAG_HELP, FLAG_NONE};

@@ -68,6 +68,8 @@ enum flag_id {
 	FLAG_MODE,
 	FLAG_HOOK,
 	FLAG_HOOKS_DIR,
+	FLAG_EMAIL,
+	FLAG_YES,
 	FLAG_COUNT
 };
 

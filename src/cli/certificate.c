@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "cli/condition.h"
 #include "cli/follow.h"
+#include "cli/issuers.h"
 #include "cli/objects.h"
 #include "cli/progress.h"
 #include "cli/status.h"
@@ -51,20 +52,6 @@ json_t *objects_of_kind(struct cli *cli, const char *word, const char *ns, struc
 	return json_is_array(json_object_get(list, "items"))
 		       ? json_incref(json_object_get(list, "items"))
 		       : json_array();
-}
-
-json_t *all_issuers(struct cli *cli, const char *ns, struct fault *fault)
-{
-	AUTO(auto_json) json_t *cluster = NULL;
-	AUTO(auto_json)
-	json_t *issuers = objects_of_kind(cli, "issuers.cert-manager.io", ns, fault);
-
-	if (issuers != NULL)
-		cluster = objects_of_kind(cli, "clusterissuers.cert-manager.io", NULL, fault);
-	if (cluster == NULL)
-		return NULL;
-	json_array_extend(issuers, cluster);
-	return TAKE(issuers);
 }
 
 int annotate_one(struct cli *cli, const struct ref *ref, const char *key, const char *value,

@@ -12,8 +12,6 @@ int certificates_each(struct cli *cli, ref_fn *one, void *arg);
 /* Objects of a kind: of the namespace ns, NULL: of all. A new array; empty when the server does not
  * know the kind. NULL with fault. */
 json_t *objects_of_kind(struct cli *cli, const char *word, const char *ns, struct fault *fault);
-/* Issuers of the namespace (NULL: of all) and ClusterIssuers. New array, or NULL with fault. */
-json_t *all_issuers(struct cli *cli, const char *ns, struct fault *fault);
 /* Waits until the Certificate is Ready, showing its steps; ms negative: for ever. Returns an exit
  * code; how it ended was said. */
 int certificate_await(struct cli *cli, const struct ref *ref, int64_t ms);

@@ -1,6 +1,7 @@
 /* cli/certificate_issue.c - certificate issue: a Certificate for the names that were typed */
 #include "cli/certificate.h"
 #include "cli/condition.h"
+#include "cli/issuers.h"
 #include "cli/verb.h"
 #include "cli/write.h"
 
@@ -48,80 +49,6 @@ static char *object_name_of(const char *name)
 
 /* ---- who signs ---- */
 
-static bool is_called(const json_t *issuer, const char *kind, struct str_view name)
-{
-	return sv_eq(json_sv_at(issuer, "metadata.name"), name) &&
-	       (kind == NULL || sv_eq(json_sv_at(issuer, "kind"), sv_from(kind)));
-}
-
-static void add_issuer_names(const json_t *issuers, struct buf *out)
-{
-	const json_t *issuer;
-	size_t i;
-
-	json_array_foreach(issuers, i, issuer)
-	{
-		buf_addf(out, "%s%s/%.*s", i == 0 ? "" : ", ",
-			 sv_eq(json_sv_at(issuer, "kind"), SV("ClusterIssuer")) ? "clusterissuer"
-										: "issuer",
-			 SV_ARG(json_sv_at(issuer, "metadata.name")));
-	}
-}
-
-static int refuse_issuer(struct cli *cli, const json_t *issuers, const char *text)
-{
-	struct buf names;
-	int rc;
-
-	buf_init(&names, 4096);
-	add_issuer_names(issuers, &names);
-	if (json_array_size(issuers) == 0)
-		rc = cli_error(cli, "there is no issuer yet: apply a ClusterIssuer first "
-				    "(sallyport-clusterissuer(5) has one)");
-	else if (text == NULL)
-		rc = cli_usage(cli, "which issuer? --issuer is one of %s", buf_cstr(&names));
-	else
-		rc = cli_error(cli, "issuer \"%s\" does not exist in namespace %s; there is %s",
-			       text, cli->ns, buf_cstr(&names));
-	buf_deinit(&names);
-	return rc;
-}
-
-/* "issuer" and "clusterissuer" before a slash, in any case. */
-static bool kind_of(struct str_view word, const char **kind)
-{
-	if (sv_eq_nocase(word, SV("issuer")) || sv_eq_nocase(word, SV("issuers")))
-		*kind = "Issuer";
-	else if (sv_eq_nocase(word, SV("clusterissuer")) ||
-		 sv_eq_nocase(word, SV("clusterissuers")))
-		*kind = "ClusterIssuer";
-	else
-		return false;
-	return true;
-}
-
-static const json_t *find_issuer(const json_t *issuers, const char *text)
-{
-	struct str_view name = sv_from(text), word;
-	const char *kind = NULL;
-	const json_t *issuer;
-	size_t i;
-
-	if (text == NULL)
-		return json_array_size(issuers) == 1 ? json_array_get(issuers, 0) : NULL;
-	word = sv_split(&name, '/');
-	if (name.data == NULL)
-		name = word;
-	else if (!kind_of(word, &kind))
-		return NULL;
-	json_array_foreach(issuers, i, issuer) /* those of the namespace come first */
-	{
-		if (is_called(issuer, kind, name))
-			return issuer;
-	}
-	return NULL;
-}
-
 static int set_issuer(struct cli *cli, json_t *spec)
 {
 	const char *text = args_text(&cli->args, FLAG_ISSUER);
@@ -134,9 +61,9 @@ static int set_issuer(struct cli *cli, json_t *spec)
 	if (issuers == NULL)
 		return cli_fault(cli, &fault, NULL);
 	fault_deinit(&fault);
-	issuer = find_issuer(issuers, text);
+	issuer = issuer_find(issuers, text);
 	if (issuer == NULL)
-		return refuse_issuer(cli, issuers, text);
+		return issuer_refuse(cli, issuers, text);
 	if (!condition_is_true(issuer, "Ready"))
 		out_fmt(&cli->err, "Warning: %.*s %.*s is not ready yet\n",
 			SV_ARG(json_sv_at(issuer, "kind")),

@@ -227,6 +227,39 @@ static const struct verb verbs[] = {
 		.run = verb_certificate_delete,
 	},
 	{
+		.name = "account list",
+		.usage = "account list",
+		.summary = "List the accounts at ACME servers, one to an issuer",
+		.flags = {FLAG_ALL_NAMESPACES, FLAG_NO_HEADERS, FLAG_OUTPUT},
+		.run = verb_account_list,
+	},
+	{
+		.name = "account update",
+		.usage = "account update ISSUER --email ADDRESS",
+		.summary = "Change the contact of an account",
+		.details = "ISSUER is NAME, issuer/NAME or clusterissuer/NAME. The CA is told.\n",
+		.flags = {FLAG_EMAIL, FLAG_WAIT, FLAG_TIMEOUT},
+		.run = verb_account_update,
+	},
+	{
+		.name = "account rollover",
+		.usage = "account rollover ISSUER",
+		.summary = "Give an account a new key",
+		.details = "The CA is told; certificates are not touched.\n",
+		.flags = {FLAG_WAIT, FLAG_TIMEOUT},
+		.run = verb_account_rollover,
+	},
+	{
+		.name = "account deactivate",
+		.usage = "account deactivate ISSUER [--yes]",
+		.summary = "End an account at its CA, for good",
+		.details =
+			"Certificates that are there stay valid; none is issued or renewed with\n"
+			"this account any more, and the CA lets nobody undo it.\n",
+		.flags = {FLAG_YES, FLAG_WAIT, FLAG_TIMEOUT},
+		.run = verb_account_deactivate,
+	},
+	{
 		.name = "status",
 		.usage = "status",
 		.summary = "Show what is served, the certificates, and what is wrong",

@@ -19,6 +19,10 @@ struct verb {
 /* Finds the verb, reads the flags, runs it, and says how it ended. rows end with name NULL. */
 int verbs_run(const struct verb *rows, int argc, char **argv);
 
+int verb_account_deactivate(struct cli *cli);
+int verb_account_list(struct cli *cli);
+int verb_account_rollover(struct cli *cli);
+int verb_account_update(struct cli *cli);
 int verb_annotate(struct cli *cli);
 int verb_api_resources(struct cli *cli);
 int verb_apply(struct cli *cli);
