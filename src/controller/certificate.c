@@ -4,7 +4,9 @@
 #include "base/map.h"
 #include "base/metric.h"
 #include "base/own.h"
+#include "controller/issuer.h"
 #include "controller/renewal.h"
+#include "controller/spread.h"
 
 #include <stdlib.h>
 
@@ -14,7 +16,9 @@
 
 struct certificates { /* ctl->state[CTL_CERTIFICATE] */
 	struct controllers *ctl;
-	struct map runs;   /* struct cert_run, by store key */
+	struct map runs;    /* struct cert_run, by store key */
+	struct map blocked; /* unsigned, by the store key of an issuer */
+	struct spread *spread;
 	json_t *by_secret; /* {"namespace/secret": {"store key of a Certificate": true}} */
 	struct timer tick;
 };
@@ -55,6 +59,94 @@ static void tick(struct timer *timer)
 	timer_in(all->ctl->config.loop, &all->tick, TICK_MS);
 }
 
+/* ---- side by side with the others ---- */
+
+static void plan_drop(struct cert_run *run)
+{
+	if (run->planned != 0)
+		spread_remove(certificates_of(run->ctl)->spread, run->planned, run->period);
+	run->planned = 0;
+}
+
+int64_t certificate_plan(struct cert_look *look, int64_t latest, uint64_t bits)
+{
+	plan_drop(look->run);
+	return spread_pick(certificates_of(look->ctl)->spread,
+			   latest - renewal_leeway(look->not_before, look->not_after, latest),
+			   latest, bits);
+}
+
+void certificate_planned(struct cert_look *look)
+{
+	struct cert_run *run = look->run;
+
+	if (run->planned == look->renewal)
+		return;
+	plan_drop(run);
+	run->planned = look->renewal;
+	run->period = look->renewal - look->not_before;
+	spread_add(certificates_of(look->ctl)->spread, run->planned, run->period);
+}
+
+static void unblock(struct cert_run *run)
+{
+	struct map *blocked = &certificates_of(run->ctl)->blocked;
+	unsigned *count;
+
+	if (run->blocked_on == NULL)
+		return;
+	count = map_get(blocked, sv_from(run->blocked_on));
+	if (--*count == 0)
+		free(map_remove(blocked, sv_from(run->blocked_on)));
+	free(TAKE(run->blocked_on));
+}
+
+void certificate_blocked(struct cert_look *look, const struct object *issuer)
+{
+	struct map *blocked = &certificates_of(look->ctl)->blocked;
+	struct cert_run *run = look->run;
+	unsigned *count;
+
+	if (issuer != NULL && run->blocked_on != NULL && strcmp(run->blocked_on, issuer->key) == 0)
+		return;
+	unblock(run);
+	if (issuer == NULL)
+		return;
+	run->blocked_on = xstrdup(issuer->key);
+	count = map_get(blocked, sv_from(issuer->key));
+	if (count == NULL) {
+		count = xcalloc(1, sizeof(*count));
+		(void)map_put(blocked, sv_from(issuer->key), count);
+	}
+	++*count;
+}
+
+static unsigned blocked_at(const struct cert_look *look)
+{
+	struct issuer issuer;
+	const unsigned *count = NULL;
+
+	if (issuer_find(look->ctl, object_namespace(look->cert),
+			json_member(look->spec, "issuerRef"), &issuer))
+		count = map_get(&certificates_of(look->ctl)->blocked, sv_from(issuer.object->key));
+	return count == NULL ? 0 : *count;
+}
+
+/* Renewals that are due begin side by side; those with the least time left first. */
+static bool may_begin(struct cert_look *look)
+{
+	struct spread_due what = {.due = look->renewal,
+				  .deadline = look->deadline > look->now ? look->deadline
+									 : look->not_after,
+				  .expiry = look->not_after,
+				  .blocked = blocked_at(look)};
+
+	if (spread_begin(certificates_of(look->ctl)->spread, &what, look->now))
+		return true;
+	certificate_look_at(look, look->now + spread_wait(&what, look->now, random_u32()));
+	return false;
+}
+
 /* ---- one look ---- */
 
 static struct cert_run *run_get(struct controllers *ctl, struct str_view key)
@@ -76,6 +168,8 @@ static void run_free(void *value)
 	struct cert_run *run = value;
 
 	certificate_forget_attempt(run);
+	plan_drop(run);
+	unblock(run);
 	free(run->facts.words);
 	free(run->key);
 	free(run);
@@ -156,7 +250,7 @@ static void consider(struct cert_look *look)
 		certificate_look_at(look, look->renewal);
 		return;
 	}
-	if (look->duplicate || must_wait(look))
+	if (look->duplicate || must_wait(look) || (due && !may_begin(look)))
 		return;
 	clock_rfc3339(look->renewal, when);
 	if (due)
@@ -193,8 +287,10 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 		certificate_issue(&look);
 	else
 		consider(&look);
-	if (!certificate_is_issuing(&look))
+	if (!certificate_is_issuing(&look)) {
+		certificate_blocked(&look, NULL);
 		set_failed_words(&look);
+	}
 	if (!issuing && json_same(look.status, json_member(cert->json, "status"))) {
 		certificate_clean_up(&look);
 		certificate_sync_template(&look);
@@ -349,6 +445,8 @@ static int certificate_start(struct controllers *ctl, struct err *err)
 	all->ctl = ctl;
 	all->by_secret = json_object();
 	map_init(&all->runs);
+	map_init(&all->blocked);
+	all->spread = spread_new();
 	timer_init(&all->tick, tick);
 	timer_in(ctl->config.loop, &all->tick, TICK_MS);
 	ctl->state[CTL_CERTIFICATE] = all;
@@ -361,6 +459,8 @@ static void certificate_stop(struct controllers *ctl)
 
 	timer_stop(ctl->config.loop, &all->tick);
 	map_deinit(&all->runs, run_free);
+	map_deinit(&all->blocked, free);
+	spread_free(all->spread);
 	json_decref(all->by_secret);
 	free(all);
 	ctl->state[CTL_CERTIFICATE] = NULL;

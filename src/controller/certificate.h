@@ -29,7 +29,10 @@ struct key_job;
 
 struct cert_run { /* what only memory knows of a Certificate */
 	struct controllers *ctl;
-	char *key;           /* store key */
+	char *key;       /* store key */
+	int64_t planned; /* its renewal among those of all (spread.h); 0: not */
+	int64_t period;
+	char *blocked_on;    /* the issuer that has to recover first; NULL: none */
 	int64_t due;         /* wall clock; 0: never */
 	struct key_job *job; /* a key is being made */
 	struct pair_facts facts;
@@ -55,7 +58,15 @@ struct cert_look {
 	bool duplicate; /* another Certificate owns the Secret */
 	bool dated;     /* the Secret holds a certificate: */
 	int64_t not_before, not_after, renewal;
+	int64_t deadline; /* of the renewal: the end of the CA's window; 0: expiry */
 };
+
+/* A time at or before latest at which few others are renewed; bits as spread_pick. */
+int64_t certificate_plan(struct cert_look *look, int64_t latest, uint64_t bits);
+/* Counts look->renewal among the renewals to come. */
+void certificate_planned(struct cert_look *look);
+/* The attempt waits for its CA to recover, or does not (NULL): few are to try. */
+void certificate_blocked(struct cert_look *look, const struct object *issuer);
 
 void certificate_check(struct cert_look *look);
 

@@ -152,16 +152,22 @@ static struct renewal_wish wish_of(const json_t *spec)
 
 static void take_dates(struct cert_look *look)
 {
-	const struct pair_facts *facts = &look->run->facts;
+	struct pair_facts *facts = &look->run->facts;
+	uint64_t bits = facts->serial_hash ^ sv_hash(sv_from(look->cert->key));
 
 	look->dated = true;
 	look->not_before = facts->not_before;
 	look->not_after = facts->not_after;
+	if (facts->noted_generation == 0) {
+		facts->noted_renewal =
+			certificate_plan(look,
+					 renewal_time(facts->not_before, facts->not_after,
+						      wish_of(look->spec), bits),
+					 bits);
+		facts->noted_generation = object_generation(look->cert);
+	}
 	look->renewal = facts->noted_renewal;
-	if (facts->noted_generation == 0)
-		look->renewal =
-			renewal_time(facts->not_before, facts->not_after, wish_of(look->spec),
-				     facts->serial_hash ^ sv_hash(sv_from(look->cert->key)));
+	certificate_planned(look);
 }
 
 /* ---- is it what was asked for? ---- */

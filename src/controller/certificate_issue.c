@@ -92,8 +92,9 @@ static bool is_permanent(const char *type)
 static void fails(struct cert_look *look, const char *type, int64_t not_before, const char *words)
 {
 	int64_t failures = json_int_at(look->status, "failedIssuanceAttempts", 0) + 1;
-	int64_t next =
-		look->now + attempt_delay(is_permanent(type) ? INT64_MAX : failures, random_u32());
+	int64_t delay = attempt_delay(is_permanent(type) ? INT64_MAX : failures, random_u32());
+	int64_t left = look->dated && !is_permanent(type) ? look->not_after - look->now : 0;
+	int64_t next = look->now + attempt_delay_before(delay, left);
 	char when[CLOCK_TEXT_SIZE];
 
 	if (next < not_before)
@@ -310,6 +311,29 @@ static void nudge_order(const struct attempt *attempt)
 		order_nudge(attempt->look->ctl, sv_from(key));
 }
 
+/* The CA is down for everybody, not for these names. */
+static bool is_outage(const char *type)
+{
+	static const char *const types[] = {"Retrying", "ServerInternal", "TLSVerificationFailed",
+					    "InvalidDirectory", "FinalizeTimeout"};
+
+	for (size_t i = 0; type != NULL && i < ARRAY_LEN(types); i++) {
+		if (strcmp(types[i], type) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct object *issuer_of(const struct attempt *attempt)
+{
+	struct issuer issuer;
+
+	return issuer_find(attempt->look->ctl, object_namespace(attempt->request),
+			   json_at(attempt->request->json, "spec.issuerRef"), &issuer)
+		       ? issuer.object
+		       : NULL;
+}
+
 static void follow_request(const struct attempt *attempt)
 {
 	struct cert_look *look = attempt->look;
@@ -326,6 +350,7 @@ static void follow_request(const struct attempt *attempt)
 		(void)json_time_at(request->json, "status.retryAfterTime", &not_before);
 		fails(look, type != NULL ? type : "", not_before, words);
 	} else {
+		certificate_blocked(look, is_outage(type) ? issuer_of(attempt) : NULL);
 		if (type != NULL)
 			nudge_order(attempt);
 		if (words[0] != '\0')

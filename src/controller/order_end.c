@@ -31,7 +31,9 @@ void order_back_off(struct order_look *look, const char *type, const char *words
 {
 	json_t *status = status_copy(look->object);
 	int64_t retries = json_int_at(status, "retries", 0) + 1;
-	int64_t delay = attempt_delay(retries, random_u32());
+	int64_t expires = look->run->use.rank; /* 0: there is no certificate yet */
+	int64_t delay = attempt_delay_before(attempt_delay(retries, random_u32()),
+					     expires == 0 ? 0 : expires - ctl_now());
 	int64_t asked = at_least_ms > 0 ? (at_least_ms + 999) / 1000 + random_u32() % 6 : 0;
 
 	json_object_set_new(status, "retries", json_integer(retries));

@@ -6,6 +6,7 @@
 
 #define DAY        INT64_C(86400)
 #define SPREAD_MAX INT64_C(3600)
+#define SOON_S     INT64_C(900)
 
 int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish wish,
 		     uint64_t spread)
@@ -30,6 +31,22 @@ int64_t attempt_delay(int64_t failures, uint32_t random)
 	int64_t fifth = steps[step] / 5;
 
 	return steps[step] - fifth + (int64_t)(random % (uint32_t)(2 * fifth + 1));
+}
+
+int64_t attempt_delay_before(int64_t delay, int64_t left)
+{
+	int64_t most = left / 8 > SOON_S ? left / 8 : SOON_S;
+
+	return left <= 0 || delay < most ? delay : most;
+}
+
+int64_t renewal_leeway(int64_t not_before, int64_t not_after, int64_t renewal)
+{
+	int64_t lifetime = not_after > not_before ? not_after - not_before : 0;
+	int64_t leeway = lifetime < DAY ? 0 : lifetime / 10 * 3;
+	int64_t tenth = renewal - not_before - lifetime / 10; /* never within the first tenth */
+
+	return tenth < leeway ? (tenth > 0 ? tenth : 0) : leeway;
 }
 
 bool attempt_waits(int64_t next, int64_t now)

@@ -24,6 +24,13 @@ int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish 
  * a day, each give or take a fifth. */
 int64_t attempt_delay(int64_t failures, uint32_t random);
 
+/* The same for a certificate that expires in left seconds (0 or less: has expired, or there is
+ * none): at least eight tries before its end, but not more than one in a quarter of an hour. */
+int64_t attempt_delay_before(int64_t delay, int64_t left);
+
+/* How much earlier than renewal_time a renewal may be moved when others are due then. */
+int64_t renewal_leeway(int64_t not_before, int64_t not_after, int64_t renewal);
+
 /* Is a time that was written down for the next try still ahead? One further off than any wait of
  * ours was written while the clock was wrong. */
 bool attempt_waits(int64_t next, int64_t now);
