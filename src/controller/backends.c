@@ -15,6 +15,7 @@ struct entry { /* a target, and what it hangs on */
 	struct list link; /* in its group */
 	struct group *group;
 	uint16_t port;
+	enum target_use use;
 	unsigned users;
 	size_t name_count;
 	const struct fqdn **names; /* looked up for it */
@@ -227,7 +228,8 @@ static void resolve(struct backends *backends, struct entry *entry, struct resol
 	const struct group *group = entry->group;
 	const struct object *object = group_object(backends, group);
 	const json_t *slices[RESOLVE_SLICES_MAX];
-	struct resolve_how how = {.rules = backends->config.rules, .port = entry->port};
+	struct resolve_how how = {
+		.rules = backends->config.rules, .port = entry->port, .use = entry->use};
 
 	resolved_init(out);
 	if (strcmp(group->kind, "Backend") == 0) {
@@ -350,13 +352,13 @@ static void group_free(struct backends *backends, struct group *group)
 	free(group);
 }
 
-static struct entry *entry_find(const struct group *group, uint16_t port)
+static struct entry *entry_find(const struct group *group, const struct target_name *name)
 {
 	LIST_EACH(&group->entries, node)
 	{
 		struct entry *entry = LIST_ENTRY(node, struct entry, link);
 
-		if (entry->port == port)
+		if (entry->port == name->port && entry->use == name->use)
 			return entry;
 	}
 	return NULL;
@@ -365,12 +367,13 @@ static struct entry *entry_find(const struct group *group, uint16_t port)
 const struct target *backends_get(struct backends *backends, const struct target_name *name)
 {
 	struct group *group = group_get(backends, name);
-	struct entry *entry = entry_find(group, name->port);
+	struct entry *entry = entry_find(group, name);
 
 	if (entry == NULL) {
 		entry = xcalloc(1, sizeof(*entry));
 		entry->group = group;
 		entry->port = name->port;
+		entry->use = name->use;
 		list_append(&group->entries, &entry->link);
 		(void)entry_refresh(backends, entry);
 	}

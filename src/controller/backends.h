@@ -16,10 +16,14 @@
 
 struct backends;
 
+/* What will be sent there: it decides which ports and addresses do. */
+enum target_use { USE_HTTP, USE_STREAM, USE_DATAGRAM };
+
 struct target_name {
 	const char *kind; /* "Service" or "Backend" */
 	const char *ns, *name;
 	uint16_t port; /* of a Service */
+	enum target_use use;
 };
 
 struct target {

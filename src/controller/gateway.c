@@ -34,6 +34,9 @@ static const struct object *class_get(const struct store *store, const struct ob
 const struct route_kind_row route_kinds[ROUTE_KIND_COUNT] = {
 	[ROUTE_HTTP] = {"HTTPRoute", "httproutes", OVER(HTTP) | OVER(HTTPS)},
 	[ROUTE_GRPC] = {"GRPCRoute", "grpcroutes", OVER(HTTP) | OVER(HTTPS)},
+	[ROUTE_TLS] = {"TLSRoute", "tlsroutes", OVER(TLS) | OVER(PASSTHROUGH)},
+	[ROUTE_TCP] = {"TCPRoute", "tcproutes", OVER(TCP) | OVER(TLS)},
+	[ROUTE_UDP] = {"UDPRoute", "udproutes", OVER(UDP)},
 };
 
 enum route_kind route_kind_of(const struct object *route)
@@ -74,7 +77,12 @@ static unsigned kind_bit(enum listener_protocol protocol, struct str_view kind)
 
 bool listener_has_tls(const struct gw_listener *listener)
 {
-	return listener->protocol == LISTENER_HTTPS;
+	return listener->protocol == LISTENER_HTTPS || listener->protocol == LISTENER_TLS;
+}
+
+bool listener_hears_tls(const struct gw_listener *listener)
+{
+	return listener_has_tls(listener) || listener->protocol == LISTENER_PASSTHROUGH;
 }
 
 bool listener_usable(const struct gw_listener *listener)
@@ -102,12 +110,26 @@ void listener_reset_sockets(struct gw_listener *listener)
 	listener->unusable = false;
 }
 
-static enum listener_protocol protocol_of(struct str_view text)
+static enum listener_protocol protocol_of(const json_t *json)
 {
-	if (sv_eq(text, SV("HTTP")))
-		return LISTENER_HTTP;
-	if (sv_eq(text, SV("HTTPS")))
-		return LISTENER_HTTPS;
+	static const struct {
+		struct str_view name;
+		enum listener_protocol protocol;
+	} protocols[] = {
+		{SV_INIT("HTTP"), LISTENER_HTTP},
+		{SV_INIT("HTTPS"), LISTENER_HTTPS},
+		{SV_INIT("TLS"), LISTENER_TLS},
+		{SV_INIT("TCP"), LISTENER_TCP},
+
+	};
+	struct str_view text = json_sv_at(json, "protocol");
+
+	if (sv_eq(text, SV("TLS")) && sv_eq(json_sv_at(json, "tls.mode"), SV("Passthrough")))
+		return LISTENER_PASSTHROUGH;
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		if (sv_eq(protocols[i].name, text))
+			return protocols[i].protocol;
+	}
 	return LISTENER_UNSUPPORTED;
 }
 
@@ -164,7 +186,7 @@ static void listener_init(struct gw_listener *listener, struct gateway *gateway,
 	listener->name = json_sv_at(json, "name");
 	listener->hostname = json_sv_at(json, "hostname");
 	listener->port = (uint16_t)json_int_at(json, "port", 0);
-	listener->protocol = protocol_of(json_sv_at(json, "protocol"));
+	listener->protocol = protocol_of(json);
 	read_kinds(listener);
 	listener->refused = refusal(listener);
 }
@@ -401,9 +423,22 @@ static void set_conflict(struct gw_listener *listener, enum listener_conflict co
 	listener->rival = rival;
 }
 
+/* May they share a port, told apart by hostname? What begins with a ClientHello may (Gateway API,
+ * Listeners: compatible). */
+static bool compatible(const struct gw_listener *a, const struct gw_listener *b)
+{
+	return a->protocol == b->protocol || (listener_hears_tls(a) && listener_hears_tls(b));
+}
+
+/* Ports of UDP are others than those of TCP. */
+static bool same_port(const struct gw_listener *a, const struct gw_listener *b)
+{
+	return a->port == b->port && (a->protocol == LISTENER_UDP) == (b->protocol == LISTENER_UDP);
+}
+
 static enum listener_conflict compare(const struct gw_listener *a, const struct gw_listener *b)
 {
-	if (a->protocol != b->protocol)
+	if (!compatible(a, b))
 		return CONFLICT_PROTOCOL;
 	return sv_eq(a->hostname, b->hostname) ? CONFLICT_HOSTNAME : CONFLICT_NONE;
 }
@@ -416,7 +451,7 @@ static void judge_within(struct gateway *gateway)
 			struct gw_listener *a = &gateway->listeners[j], *b = &gateway->listeners[i];
 			enum listener_conflict conflict;
 
-			if (a->port != b->port || a->protocol == LISTENER_UNSUPPORTED ||
+			if (!same_port(a, b) || a->protocol == LISTENER_UNSUPPORTED ||
 			    b->protocol == LISTENER_UNSUPPORTED)
 				continue;
 			conflict = compare(a, b);
@@ -431,7 +466,7 @@ static void judge_within(struct gateway *gateway)
 /* Claims of older Gateways: "ADDRESS PORT" -> the first listener there, "ADDRESS PORT HOSTNAME" ->
  * the one of that name. */
 struct claim {
-	char port[SOCK_ADDR_TEXT + 16], host[SOCK_ADDR_TEXT + 16 + 256];
+	char port[SOCK_ADDR_TEXT + 24], host[SOCK_ADDR_TEXT + 24 + 256];
 };
 
 static void claim_print(struct claim *claim, const struct gw_listener *listener, size_t index)
@@ -440,7 +475,9 @@ static void claim_print(struct claim *claim, const struct gw_listener *listener,
 
 	if (!listener->gateway->wildcard)
 		sock_addr_ip_text(&listener->gateway->addresses[index], address);
-	snprintf(claim->port, sizeof(claim->port), "%s %u", address, (unsigned)listener->port);
+	snprintf(claim->port, sizeof(claim->port), "%s%s %u",
+		 listener->protocol == LISTENER_UDP ? "udp " : "", address,
+		 (unsigned)listener->port);
 	snprintf(claim->host, sizeof(claim->host), "%s %.*s", claim->port,
 		 SV_ARG(listener->hostname));
 }
@@ -460,7 +497,7 @@ static void judge_against(struct map *claims, struct gw_listener *listener)
 		claim_print(&claim, listener, i);
 		first = map_get(claims, sv_from(claim.port));
 		same = map_get(claims, sv_from(claim.host));
-		if (first != NULL && first->protocol != listener->protocol)
+		if (first != NULL && !compatible(first, listener))
 			set_conflict(listener, CONFLICT_PROTOCOL, first);
 		else if (same != NULL)
 			set_conflict(listener, CONFLICT_HOSTNAME, same);

@@ -17,10 +17,18 @@
 #define GATEWAY_ADDRESSES_MAX 16 /* as the Gateway API allows */
 #define LISTENER_CERTS_MAX    64
 
-enum route_kind { ROUTE_HTTP, ROUTE_GRPC, ROUTE_KIND_COUNT };
+enum route_kind { ROUTE_HTTP, ROUTE_GRPC, ROUTE_TLS, ROUTE_TCP, ROUTE_UDP, ROUTE_KIND_COUNT };
 #define ROUTE_BIT(kind) (1u << (kind))
 
-enum listener_protocol { LISTENER_HTTP, LISTENER_HTTPS, LISTENER_UNSUPPORTED };
+enum listener_protocol {
+	LISTENER_HTTP,
+	LISTENER_HTTPS,
+	LISTENER_TLS,         /* tls.mode Terminate */
+	LISTENER_PASSTHROUGH, /* protocol TLS, tls.mode Passthrough */
+	LISTENER_TCP,
+	LISTENER_UDP,
+	LISTENER_UNSUPPORTED
+};
 
 struct route_kind_row {
 	const char *kind, *plural;
@@ -111,7 +119,9 @@ void gateways_judge(struct gateways *gateways);
 
 /* May it be bound and served? (Certificates and sockets are another matter.) */
 bool listener_usable(const struct gw_listener *listener);
-bool listener_has_tls(const struct gw_listener *listener);
+bool listener_has_tls(const struct gw_listener *listener); /* it ends here: certificates are due */
+/* Do its streams begin with a ClientHello? */
+bool listener_hears_tls(const struct gw_listener *listener);
 /* Forgets what the last pass found out. */
 void listener_reset_certs(struct gw_listener *listener);
 void listener_reset_sockets(struct gw_listener *listener);

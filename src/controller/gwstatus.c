@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define KINDS_TEXT_MAX 512
+
 struct telling { /* conditions being made */
 	json_t *conditions;
 	int64_t generation, now;
@@ -86,6 +88,10 @@ static const char *const features[] = {
 	"HTTPRouteRetryConnectionError",
 	"HTTPRouteSchemeRedirect",
 	"ReferenceGrant",
+	"TCPRoute",
+	"TLSRoute",
+	"TLSRouteModeMixed",
+	"TLSRouteModeTerminate",
 };
 
 static json_t *feature_list(void)
@@ -168,7 +174,7 @@ static void tell_listener_accepted(struct telling *telling, const struct gw_list
 		tell(telling, "Accepted", COND_FALSE, "Invalid", gateway->message);
 	else if (listener->protocol == LISTENER_UNSUPPORTED)
 		tell(telling, "Accepted", COND_FALSE, "UnsupportedProtocol",
-		     "protocols HTTP and HTTPS are supported");
+		     "protocols HTTP, HTTPS, TLS and TCP are supported");
 	else if (listener->refused != NULL)
 		tell(telling, "Accepted", COND_FALSE, "UnsupportedValue", listener->refused);
 	else if (port_unavailable(listener))
@@ -208,12 +214,25 @@ static void tell_listener_programmed(struct telling *telling, const struct gw_li
 		tell(telling, "Programmed", COND_TRUE, "Programmed", "the listener is served");
 }
 
+static void tell_bad_kinds(struct telling *telling, const struct gw_listener *listener)
+{
+	struct buf text;
+
+	buf_init(&text, KINDS_TEXT_MAX);
+	(void)buf_addf(&text, "allowedRoutes.kinds names a kind that cannot attach to this "
+			      "protocol; these can:");
+	for (unsigned i = 0; i < ROUTE_KIND_COUNT; i++) {
+		if ((route_kinds[i].protocols >> listener->protocol & 1) != 0)
+			(void)buf_addf(&text, " %s", route_kinds[i].kind);
+	}
+	tell(telling, "ResolvedRefs", COND_FALSE, "InvalidRouteKinds", buf_cstr(&text));
+	buf_deinit(&text);
+}
+
 static void tell_listener_refs(struct telling *telling, const struct gw_listener *listener)
 {
 	if (listener->bad_kinds)
-		tell(telling, "ResolvedRefs", COND_FALSE, "InvalidRouteKinds",
-		     "allowedRoutes.kinds names a kind that cannot attach to this protocol: "
-		     "HTTPRoute and GRPCRoute can");
+		tell_bad_kinds(telling, listener);
 	else if (listener->cert_reason != NULL)
 		tell(telling, "ResolvedRefs", COND_FALSE, listener->cert_reason,
 		     listener->cert_message);

@@ -33,17 +33,21 @@ static struct sock_addr socket_addr(const struct gw_listener *listener, size_t i
 	return addr;
 }
 
-static struct port *port_get(struct ports *ports, const struct sock_addr *addr)
+static struct port *port_get(struct ports *ports, const struct gw_listener *listener, size_t index)
 {
-	char text[SOCK_ADDR_TEXT];
+	struct sock_addr addr = socket_addr(listener, index);
+	bool datagram = listener->protocol == LISTENER_UDP;
+	char text[SOCK_ADDR_TEXT], key[SOCK_ADDR_TEXT + 4];
 	struct port *port;
 
-	sock_addr_text(addr, text);
-	port = map_get(&ports->by_addr, sv_from(text));
+	sock_addr_text(&addr, text);
+	snprintf(key, sizeof(key), "%s%s", datagram ? "udp " : "", text);
+	port = map_get(&ports->by_addr, sv_from(key));
 	if (port == NULL) {
 		port = xcalloc(1, sizeof(*port));
-		port->addr = *addr;
-		(void)map_put(&ports->by_addr, sv_from(text), port);
+		port->addr = addr;
+		port->datagram = datagram;
+		(void)map_put(&ports->by_addr, sv_from(key), port);
 	}
 	return port;
 }
@@ -81,7 +85,8 @@ static void port_bind(struct ports *ports, struct port *port, int64_t now)
 	port->used = true;
 	if (port->binding == NULL && now < port->retry_at)
 		return;
-	port->binding = plane_bind(ports->plane, &port->addr, &port->err);
+	port->binding = port->datagram ? plane_bind_udp(ports->plane, &port->addr, &port->err)
+				       : plane_bind(ports->plane, &port->addr, &port->err);
 	if (!before || port->binding == NULL)
 		ports->tried = true;
 	if (port->binding == NULL) {
@@ -92,7 +97,7 @@ static void port_bind(struct ports *ports, struct port *port, int64_t now)
 	port->retry_at = 0;
 	sock_addr_text(&port->addr, text);
 	if (!before)
-		log_info("gateway", "listening on %s", text);
+		log_info("gateway", "listening on %s%s", text, port->datagram ? " (UDP)" : "");
 }
 
 static void add_message(struct gw_listener *listener, const char *message)
@@ -124,8 +129,7 @@ void ports_bind(struct ports *ports, struct gw_listener *listener, int64_t now)
 
 	listener_reset_sockets(listener);
 	for (size_t i = 0; i < listener_sockets(listener); i++) {
-		struct sock_addr addr = socket_addr(listener, i);
-		struct port *port = port_get(ports, &addr);
+		struct port *port = port_get(ports, listener, i);
 
 		port_bind(ports, port, now);
 		if (family_missing(port))
@@ -165,10 +169,9 @@ void ports_serve(struct ports *ports, const struct gw_listener *listener,
 		 struct snap_listener *served)
 {
 	for (size_t i = 0; i < listener_sockets(listener); i++) {
-		struct sock_addr addr = socket_addr(listener, i);
-		struct port *port = port_get(ports, &addr);
+		struct port *port = port_get(ports, listener, i);
 
-		port->tls = listener_has_tls(listener);
+		port->tls = listener_hears_tls(listener);
 		port_add(port, served);
 	}
 }
@@ -220,7 +223,9 @@ static int port_cmp(const void *left, const void *right)
 
 	sock_addr_text(binding_addr(a->binding), one);
 	sock_addr_text(binding_addr(b->binding), other);
-	return strcmp(one, other);
+	if (strcmp(one, other) != 0)
+		return strcmp(one, other);
+	return a->binding < b->binding ? -1 : 1;
 }
 
 struct snap_port *ports_snapshot(const struct ports *ports, size_t *count)

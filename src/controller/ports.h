@@ -8,20 +8,20 @@
 #include "controller/gateway.h"
 #include "dataplane/plane.h"
 
-struct port { /* one (address, port) */
+struct port { /* one (address, port) of TCP or UDP */
 	struct sock_addr addr;
 	struct binding *binding; /* NULL: not bound, err says why */
 	struct err err;
 	unsigned failures;
 	int64_t retry_at; /* monotonic ms */
 	bool used;        /* in this pass */
-	bool tls;
+	bool tls, datagram;
 	size_t count, size;
 	struct snap_listener **listeners; /* of this pass; borrowed */
 };
 
 struct ports {
-	struct map by_addr; /* text of the address -> struct port */
+	struct map by_addr; /* text of the address, "udp " before those of UDP -> struct port */
 	struct plane *plane;
 	bool tried; /* something was bound, or failed to be; the caller takes it back */
 };

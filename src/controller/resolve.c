@@ -79,6 +79,11 @@ static void add_endpoint(const struct resolve_how *how, struct resolved *out,
 
 	if (target->reason != NULL)
 		return;
+	if (how->use == USE_DATAGRAM && addr->u.any.sa_family == AF_UNIX) {
+		resolved_fail(out, "UnsupportedValue",
+			      "a Unix socket takes no datagrams: name an ip or fqdn endpoint");
+		return;
+	}
 	if (how->rules != NULL && rules_check(how->rules, addr, &err) < 0) {
 		resolved_fail(out, "RefNotPermitted", "address refused: %s", err.msg);
 		return;
@@ -119,9 +124,11 @@ bool resolve_protocol(struct str_view app_protocol, enum backend_protocol *proto
 	return false;
 }
 
-static void set_protocol(struct resolved *out, struct str_view app_protocol)
+/* Whatever runs in a stream or a datagram is not looked at. */
+static void set_protocol(const struct resolve_how *how, struct resolved *out,
+			 struct str_view app_protocol)
 {
-	if (!resolve_protocol(app_protocol, &out->target.protocol))
+	if (how->use == USE_HTTP && !resolve_protocol(app_protocol, &out->target.protocol))
 		resolved_fail(out, "UnsupportedProtocol",
 			      "appProtocol %.*s is not supported: backends are spoken to in "
 			      "HTTP/1.1 without TLS",
@@ -130,17 +137,23 @@ static void set_protocol(struct resolved *out, struct str_view app_protocol)
 
 /* ---- Services ---- */
 
-static const json_t *service_port(const json_t *service, uint16_t number)
+static bool port_speaks(const json_t *port, enum target_use use)
+{
+	struct str_view protocol = json_sv_at(port, "protocol");
+
+	if (use == USE_DATAGRAM)
+		return sv_eq(protocol, SV("UDP"));
+	return protocol.len == 0 || sv_eq(protocol, SV("TCP"));
+}
+
+static const json_t *service_port(const json_t *service, const struct resolve_how *how)
 {
 	json_t *port;
 	size_t i;
 
 	json_array_foreach(json_at(service, "spec.ports"), i, port)
 	{
-		struct str_view protocol = json_sv_at(port, "protocol");
-
-		if (json_int_at(port, "port", 0) == number &&
-		    (protocol.len == 0 || sv_eq(protocol, SV("TCP"))))
+		if (json_int_at(port, "port", 0) == how->port && port_speaks(port, how->use))
 			return port;
 	}
 	return NULL;
@@ -148,7 +161,7 @@ static const json_t *service_port(const json_t *service, uint16_t number)
 
 /* The number behind a port of the Service in one slice: its ports have the names of the Service's;
  * 0: this slice has no such port. */
-static uint16_t slice_port(const json_t *slice, const json_t *port)
+static uint16_t slice_port(const json_t *slice, const json_t *port, enum target_use use)
 {
 	const json_t *ports = json_member(slice, "ports");
 	int64_t target = json_int_at(port, "targetPort", 0);
@@ -159,10 +172,8 @@ static uint16_t slice_port(const json_t *slice, const json_t *port)
 		return (uint16_t)(target > 0 ? target : json_int_at(port, "port", 0));
 	json_array_foreach(ports, i, candidate)
 	{
-		struct str_view protocol = json_sv_at(candidate, "protocol");
-
 		if (sv_eq(json_sv_at(candidate, "name"), json_sv_at(port, "name")) &&
-		    (protocol.len == 0 || sv_eq(protocol, SV("TCP"))))
+		    port_speaks(candidate, use))
 			return (uint16_t)json_int_at(candidate, "port", target);
 	}
 	return 0;
@@ -199,7 +210,7 @@ static void read_endpoint(struct reading *reading, const json_t *endpoint, uint1
 
 static void read_slice(struct reading *reading, const json_t *slice, const json_t *port)
 {
-	uint16_t number = slice_port(slice, port);
+	uint16_t number = slice_port(slice, port, reading->how->use);
 	json_t *endpoint;
 	size_t i;
 
@@ -235,7 +246,7 @@ static void explain_none(const struct reading *reading, const json_t *port)
 
 void resolve_service(const struct resolve_how *how, const json_t *service, struct resolved *out)
 {
-	const json_t *port = service_port(service, how->port);
+	const json_t *port = service_port(service, how);
 	struct reading reading = {
 		.how = how,
 		.out = out,
@@ -248,11 +259,11 @@ void resolve_service(const struct resolve_how *how, const json_t *service, struc
 		return;
 	}
 	if (port == NULL) {
-		resolved_fail(out, "BackendNotFound", "the Service has no TCP port %u",
-			      (unsigned)how->port);
+		resolved_fail(out, "BackendNotFound", "the Service has no %s port %u",
+			      how->use == USE_DATAGRAM ? "UDP" : "TCP", (unsigned)how->port);
 		return;
 	}
-	set_protocol(out, json_sv_at(port, "appProtocol"));
+	set_protocol(how, out, json_sv_at(port, "appProtocol"));
 	for (size_t i = 0; i < how->slice_count; i++)
 		read_slice(&reading, how->slices[i], port);
 	if (out->target.endpoint_count == 0)
@@ -304,14 +315,15 @@ static void add_backend_endpoint(const struct resolve_how *how, struct resolved 
 		resolved_fail(out, "BackendNotFound", "an endpoint has no address");
 }
 
-static void set_backend_protocols(const json_t *backend, struct resolved *out)
+static void set_backend_protocols(const struct resolve_how *how, const json_t *backend,
+				  struct resolved *out)
 {
 	json_t *protocol;
 	size_t i;
 
 	json_array_foreach(json_at(backend, "spec.appProtocols"), i, protocol)
 	{
-		set_protocol(out,
+		set_protocol(how, out,
 			     sv_new(json_string_value(protocol), json_string_length(protocol)));
 	}
 	if (json_bool_at(backend, "spec.fallback", false))
@@ -323,7 +335,7 @@ void resolve_backend(const struct resolve_how *how, const json_t *backend, struc
 	size_t i, name = 0;
 	json_t *endpoint;
 
-	set_backend_protocols(backend, out);
+	set_backend_protocols(how, backend, out);
 	json_array_foreach(json_at(backend, "spec.endpoints"), i, endpoint)
 	{
 		add_backend_endpoint(how, out, endpoint, &name);
@@ -352,7 +364,7 @@ int backend_check(const json_t *backend, const struct address_rules *rules, stru
 	size_t i, name = 0;
 
 	resolved_init(&resolved);
-	set_backend_protocols(backend, &resolved);
+	set_backend_protocols(&how, backend, &resolved);
 	json_array_foreach(json_at(backend, "spec.endpoints"), i, endpoint)
 	{
 		if (json_sv_at(endpoint, "fqdn.hostname").len == 0)

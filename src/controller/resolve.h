@@ -11,7 +11,8 @@
 
 struct resolve_how {
 	const struct address_rules *rules;
-	uint16_t port;               /* of the Service */
+	uint16_t port; /* of the Service */
+	enum target_use use;
 	const json_t *const *slices; /* of the Service */
 	size_t slice_count;
 	const struct fqdn *const *names; /* of the Backend: one for each fqdn endpoint, in order */

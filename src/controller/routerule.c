@@ -92,6 +92,9 @@ static const char *text_or(const json_t *value, const char *member, const char *
 	return text == NULL ? otherwise : text;
 }
 
+static const enum target_use uses[ROUTE_KIND_COUNT] = {
+	[ROUTE_TLS] = USE_STREAM, [ROUTE_TCP] = USE_STREAM, [ROUTE_UDP] = USE_DATAGRAM};
+
 static bool ref_granted(struct making *making, const char *group, const struct target_name *name)
 {
 	struct grant_ask ask = {.from_group = GATEWAY_GROUP,
@@ -115,7 +118,8 @@ static const struct target *resolve_ref(struct making *making, const json_t *ref
 	struct target_name name = {.kind = text_or(ref, "kind", "Service"),
 				   .ns = text_or(ref, "namespace", object_namespace(making->route)),
 				   .name = text_or(ref, "name", ""),
-				   .port = (uint16_t)json_int_at(ref, "port", 0)};
+				   .port = (uint16_t)json_int_at(ref, "port", 0),
+				   .use = uses[making->kind]};
 	AUTO(auto_free) char *what = NULL;
 	const struct target *target;
 

@@ -149,10 +149,23 @@ static bool hosts_build(struct served *served, struct graveyard *graveyard)
 
 /* ---- one listener ---- */
 
+static enum serves serves_of(const struct gw_listener *listener)
+{
+	static const enum serves serves[] = {
+		[LISTENER_HTTP] = SERVES_HTTP,        [LISTENER_HTTPS] = SERVES_HTTP,
+		[LISTENER_TLS] = SERVES_STREAM,       [LISTENER_PASSTHROUGH] = SERVES_PASSTHROUGH,
+		[LISTENER_TCP] = SERVES_STREAM,       [LISTENER_UDP] = SERVES_DATAGRAM,
+		[LISTENER_UNSUPPORTED] = SERVES_HTTP,
+	};
+
+	return serves[listener->protocol];
+}
+
 static bool same_listener(const struct snap_listener *have, const struct gw_listener *want)
 {
 	if (have == NULL || !sv_eq(have->hostname, want->hostname) ||
-	    have->tls != listener_has_tls(want) || have->cert_count != want->cert_count)
+	    have->tls != listener_has_tls(want) || have->serves != serves_of(want) ||
+	    have->cert_count != want->cert_count)
 		return false;
 	for (size_t i = 0; i < want->cert_count; i++) {
 		if (have->certs[i] != want->certs[i])
@@ -172,6 +185,7 @@ static struct snap_listener *listener_make(struct served *served,
 	struct snap_listener like = {.name = sv_from(id),
 				     .hostname = listener->hostname,
 				     .tls = listener_has_tls(listener),
+				     .serves = serves_of(listener),
 				     .cert_count = listener->cert_count,
 				     .certs = listener->certs,
 				     .vhost_hosts = names,

@@ -288,6 +288,16 @@ static void make_room(struct access_log *log)
 	log->start = 0;
 }
 
+static void put(struct access_log *log, struct facts *facts)
+{
+	facts->time = time_text(log);
+	if (line_write(log, facts))
+		return;
+	make_room(log);
+	if (!line_write(log, facts))
+		metric_add(log->dropped, 1);
+}
+
 void access_write(struct access_log *log, const struct exchange *ex)
 {
 	int64_t ms = loop_now(log->loop) - ex->started_ms;
@@ -310,12 +320,32 @@ void access_write(struct access_log *log, const struct exchange *ex)
 		return;
 	sock_addr_ip_text(&ex->conn->peer, client);
 	facts.client = sv_from(client);
-	facts.time = time_text(log);
-	if (line_write(log, &facts))
+	put(log, &facts);
+}
+
+void access_write_flow(struct access_log *log, const struct access_flow *flow)
+{
+	int64_t ms = loop_now(log->loop) - flow->started_ms;
+	char client[SOCK_ADDR_TEXT];
+	struct facts facts = {
+		.method = SV("STREAM"),
+		.host = flow->host,
+		.path = flow->inner,
+		.protocol = sv_from(flow->protocol),
+		.rule = flow->rule,
+		.backend = flow->backend,
+		.failure = sv_from(flow->failure),
+		.status = flow->status,
+		.bytes = flow->bytes,
+		.bytes_in = flow->bytes_in,
+		.ms = ms > 0 ? (uint64_t)ms : 0,
+	};
+
+	if (log->fd < 0)
 		return;
-	make_room(log);
-	if (!line_write(log, &facts))
-		metric_add(log->dropped, 1);
+	sock_addr_ip_text(flow->peer, client);
+	facts.client = sv_from(client);
+	put(log, &facts);
 }
 
 /* ---- birth and death ---- */

@@ -12,6 +12,7 @@
 
 #include "base/metric.h"
 #include "loop/loop.h"
+#include "loop/sock.h"
 
 struct access_log;
 struct exchange;
@@ -22,5 +23,18 @@ struct access_log *access_new(struct loop *loop, int fd, bool json, metric_count
 void access_free(struct access_log *log);
 void access_reopen(struct access_log *log, int fd); /* takes fd, closes the one before */
 void access_write(struct access_log *log, const struct exchange *ex);
+
+struct access_flow { /* a stream or a UDP session; its method is STREAM */
+	const struct sock_addr *peer;
+	const char *protocol;  /* "TLS", "TCP", "UDP" */
+	struct str_view host;  /* server name, or "" */
+	struct str_view inner; /* first protocol that ALPN offered; stands as the path */
+	struct str_view rule, backend;
+	const char *failure; /* or NULL */
+	uint16_t status;     /* 200, or as HTTP would have answered */
+	uint64_t bytes, bytes_in;
+	int64_t started_ms;
+};
+void access_write_flow(struct access_log *log, const struct access_flow *flow);
 
 #endif

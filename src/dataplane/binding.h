@@ -14,6 +14,7 @@
 struct binding {
 	struct list link; /* control thread: in the plane's list */
 	struct sock_addr addr;
+	bool datagram;  /* UDP */
 	bool published; /* control thread: workers have been told, and close the sockets */
 	_Atomic unsigned refs;
 	_Atomic unsigned open; /* sockets not closed yet: while there are any, the port is ours */

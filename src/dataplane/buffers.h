@@ -33,6 +33,8 @@ struct conn_buffers {
 	bool readable;                  /* the kernel may have more */
 	bool fin;                       /* the kernel has the peer's FIN behind what is readable */
 	bool eof;                       /* FIN or an error was read */
+	bool ending;                    /* our side ends when all is sent (conn_end) */
+	bool ended;                     /* and has */
 	bool lingers;                   /* everything is sent: only discards */
 	size_t discarded;
 	bool blocked;   /* the socket took less than it was given */

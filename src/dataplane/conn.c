@@ -3,8 +3,10 @@
  * Whatever happens to a connection ends in conn_settle: there, and only there, bytes leave, room is
  * reported and the connection is destroyed; so nothing ends inside a callback of its own.
  */
+#include "dataplane/client_hello.h"
 #include "dataplane/conn_io.h"
 #include "dataplane/listener.h"
+#include "dataplane/match.h"
 #include "dataplane/tls.h"
 #include "dataplane/worker_priv.h"
 
@@ -121,6 +123,10 @@ void conn_accept(struct acceptor *acceptor, int fd, const struct sock_addr *peer
 	metric_add(&worker->metrics.active, 1);
 	if (worker->draining)
 		conn_drain(conn);
+	if (acceptor->port->stream) { /* the backend may have to speak first */
+		conn->buffers->resume = true;
+		conn_touch(conn);
+	}
 }
 
 static void conn_release(void *object)
@@ -147,6 +153,7 @@ void conn_destroy(struct conn *conn)
 	if (conn->proto != NULL)
 		conn->proto->closed(conn);
 	tls_conn_free(TAKE(conn->tls));
+	free(conn->hello);
 	buffers_free(conn->buffers, worker);
 	worker->conn_count--;
 	metric_add(&worker->metrics.active, UINT64_MAX); /* one less */
@@ -193,24 +200,33 @@ static void sniff(struct conn *conn)
 		conn_close(conn);
 }
 
+/* What runs inside of TLS that ended here; NULL: nobody serves it. */
+static const struct transport *inner_proto(const struct conn *conn)
+{
+	const struct snap_port *port = conn_port(conn);
+	const struct snap_listener *listener = match_listener(port, conn_sni(conn));
+
+	if (listener == NULL ? port->http : listener->serves == SERVES_HTTP)
+		return tls_h2(conn->tls) ? conn->worker->h2 : conn->worker->h1;
+	return listener != NULL && listener->serves == SERVES_STREAM ? &stream_transport : NULL;
+}
+
 static void handshake_done(struct conn *conn)
 {
 	struct worker_metrics *metrics = &conn->worker->metrics;
+	const struct transport *proto = inner_proto(conn);
 
 	metric_add(&metrics->handshakes, 1);
 	if (tls_resumed(conn->tls))
 		metric_add(&metrics->resumed, 1);
-	conn_serve(conn, tls_h2(conn->tls) ? conn->worker->h2 : conn->worker->h1);
+	if (proto == NULL)
+		conn_close(conn);
+	else
+		conn_serve(conn, proto);
 }
 
-static void run_handshake(struct conn *conn, bool input)
+static void run_tls(struct conn *conn)
 {
-	if (!input)
-		return;
-	if (!conn->acceptor->port->tls) {
-		sniff(conn);
-		return;
-	}
 	if (conn->tls == NULL)
 		conn->tls = tls_conn_new(conn);
 	switch (conn->tls == NULL ? TLS_FAILED : tls_handshake(conn)) {
@@ -224,6 +240,61 @@ static void run_handshake(struct conn *conn, bool input)
 		conn_close(conn); /* the alert goes out first */
 		break;
 	}
+}
+
+/* The ClientHello is whole: who gets it? */
+static void hello_done(struct conn *conn)
+{
+	const struct snap_listener *listener =
+		match_listener(conn_port(conn), client_hello_name(conn->hello));
+
+	if (listener != NULL && listener->serves == SERVES_PASSTHROUGH) {
+		conn_serve(conn, &stream_transport);
+		return;
+	}
+	free(TAKE(conn->hello));
+	conn->buffers->cipher = conn->buffers->in; /* OpenSSL reads it again */
+	conn->buffers->in = (struct window){0};
+	run_tls(conn);
+}
+
+/* Reads the ClientHello, and leaves it where it is. */
+static void peek(struct conn *conn)
+{
+	enum hello_step step = HELLO_MORE;
+	enum conn_io io = IO_OK;
+
+	if (conn->hello == NULL)
+		conn->hello = xcalloc(1, sizeof(*conn->hello));
+	while (io == IO_OK && step == HELLO_MORE) {
+		io = conn_fill(conn);
+		if (io == IO_OK)
+			step = client_hello_read(conn->hello, conn_input(conn));
+	}
+	if (step == HELLO_DONE) {
+		hello_done(conn);
+	} else if (step == HELLO_BAD || io != IO_AGAIN) {
+		metric_add(&conn->worker->metrics.handshake_failures, 1);
+		conn_close(conn);
+	}
+}
+
+static void run_handshake(struct conn *conn, bool input)
+{
+	const struct snap_port *port = conn_port(conn);
+
+	if (!input)
+		return;
+	if (conn->tls != NULL)
+		run_tls(conn);
+	else if (port->stream)
+		conn_serve(conn, &stream_transport);
+	else if (!port->tls)
+		sniff(conn);
+	else if (port->peek)
+		peek(conn);
+	else
+		run_tls(conn);
 }
 
 /* ---- serving ---- */
@@ -345,6 +416,10 @@ static void conn_settle(struct conn *conn)
 		conn_destroy(conn);
 		return;
 	}
+	if (buffers->ending && !buffers->ended && buffers->queued == 0) {
+		buffers->ended = true;
+		shutdown(conn->watch.fd, SHUT_WR);
+	}
 	rest_deadline(conn, queued);
 	window_settle(&buffers->in, conn->worker);
 	window_settle(&buffers->cipher, conn->worker);
@@ -374,6 +449,17 @@ void conn_close(struct conn *conn)
 	timer_in(conn->worker->loop, &conn->timer, conn->worker->config->limits.body_idle_ms);
 	if (conn->tls != NULL)
 		tls_goodbye(conn);
+	conn_touch(conn);
+}
+
+void conn_end(struct conn *conn)
+{
+	CONN_CHECK(conn);
+	if (conn->state != CONN_SERVING || conn->buffers->ending)
+		return;
+	if (conn->tls != NULL)
+		tls_goodbye(conn);
+	conn->buffers->ending = true;
 	conn_touch(conn);
 }
 

@@ -36,6 +36,7 @@ struct conn {
 	struct acceptor *acceptor; /* which listening socket it came from (listener.h) */
 	struct sock_addr peer;
 	struct tls_conn *tls;          /* NULL: plain */
+	struct client_hello *hello;    /* of a port with TLS passed through; else NULL */
 	const struct transport *proto; /* h1_transport or h2_transport; NULL during the handshake */
 	void *codec;                   /* the transport's state, owned by it */
 	struct timer timer; /* the one deadline of the connection; set by conn_deadline */
@@ -76,7 +77,11 @@ void conn_deadline(struct conn *conn, int64_t delay_ms);
 void conn_close(struct conn *conn);
 void conn_abort(struct conn *conn);
 
-/* What TLS agreed on; empty for plain connections. */
+/* Ends our side: FIN (and close_notify) behind what is pending; what the client sends is still
+ * read. Nothing may be written after. */
+void conn_end(struct conn *conn);
+
+/* The server name of the ClientHello, in lower case; empty for plain connections. */
 struct str_view conn_sni(const struct conn *conn);
 /* The port in the snapshot the worker runs now; NULL: gone (draining). Valid within this turn. */
 const struct snap_port *conn_port(const struct conn *conn);

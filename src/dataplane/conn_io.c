@@ -1,5 +1,6 @@
 /* dataplane/conn_io.c - bytes between the socket, TLS and the codec */
 #include "dataplane/conn_io.h"
+#include "dataplane/client_hello.h"
 #include "dataplane/tls.h"
 
 #include <errno.h>
@@ -191,5 +192,7 @@ enum conn_io conn_flush(struct conn *conn)
 
 struct str_view conn_sni(const struct conn *conn)
 {
-	return conn->tls == NULL ? SV("") : tls_server_name(conn->tls);
+	if (conn->tls != NULL)
+		return tls_server_name(conn->tls);
+	return conn->hello != NULL ? client_hello_name(conn->hello) : SV("");
 }

@@ -228,19 +228,10 @@ static void pin_backend(struct exchange *ex, struct backend *backend)
 static struct backend *choose_backend(struct exchange *ex)
 {
 	const struct rule *rule = ex->rule;
-	uint64_t at;
 
 	if (rule->backend_count == 1 && rule->weight_total > 0)
 		return rule->backends[0];
-	if (rule->weight_total == 0)
-		return NULL;
-	at = exchange_random(ex->worker) % rule->weight_total;
-	for (size_t i = 0; i < rule->backend_count; i++) {
-		if (at < rule->backends[i]->weight)
-			return rule->backends[i];
-		at -= rule->backends[i]->weight;
-	}
-	return NULL;
+	return match_backend(rule, exchange_random(ex->worker));
 }
 
 void exchange_arm(struct exchange *ex)

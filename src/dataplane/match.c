@@ -56,6 +56,31 @@ struct match_result match_request(const struct snap_port *port, struct str_view 
 	return result;
 }
 
+/* ---- streams and datagrams ---- */
+
+struct rule *match_stream(const struct snap_listener *listener, struct str_view name)
+{
+	struct host_walk walk;
+	struct vhost *vhost = host_index_first(listener->index, name, &walk);
+
+	return vhost == NULL ? NULL : vhost_first(vhost);
+}
+
+struct backend *match_backend(const struct rule *rule, uint64_t random)
+{
+	uint64_t at;
+
+	if (rule->weight_total == 0)
+		return NULL;
+	at = random % rule->weight_total;
+	for (size_t i = 0; i < rule->backend_count; i++) {
+		if (at < rule->backends[i]->weight)
+			return rule->backends[i];
+		at -= rule->backends[i]->weight;
+	}
+	return NULL;
+}
+
 /* ---- certificates ---- */
 
 static bool name_covers(struct str_view pattern, struct str_view host)

@@ -32,6 +32,10 @@ struct match_result match_request(const struct snap_port *port, struct str_view 
 
 /* Most specific listener of a port for a host (exact, longest wildcard, any); NULL: none. */
 const struct snap_listener *match_listener(const struct snap_port *port, struct str_view host);
+/* Of a listener that serves no HTTP: the rule for a server name ("" without); NULL: none. */
+struct rule *match_stream(const struct snap_listener *listener, struct str_view name);
+/* One of the rule's backends, each as often as its weight says; NULL: all weights are 0. */
+struct backend *match_backend(const struct rule *rule, uint64_t random);
 /* Certificate for a server name on this port, or without one by the no-SNI rule of design.md; NULL:
  * refuse. */
 struct cert *match_cert(const struct snap_port *port, struct str_view sni);

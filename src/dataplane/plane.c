@@ -75,16 +75,36 @@ static void listen_options(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-static struct binding *binding_new(const struct sock_addr *addr, unsigned count, unsigned flags,
-				   struct err *err)
+struct wish { /* what is to be bound */
+	const struct sock_addr *addr;
+	bool datagram;
+	unsigned flags; /* SOCK_LISTEN_PROBE */
+};
+
+static int wish_socket(const struct wish *wish, const struct sock_addr *addr, unsigned flags,
+		       struct err *err)
+{
+	int fd;
+
+	if (wish->datagram)
+		return sock_bind_udp(addr, flags, err);
+	fd = sock_listen(addr, flags, err);
+	if (fd >= 0)
+		listen_options(fd);
+	return fd;
+}
+
+static struct binding *binding_new(const struct wish *wish, unsigned count, struct err *err)
 {
 	struct binding *binding = xcalloc(1, sizeof(*binding) + count * sizeof(int));
+	unsigned flags = wish->flags;
 
-	binding->addr = *addr;
+	binding->addr = *wish->addr;
+	binding->datagram = wish->datagram;
 	atomic_init(&binding->refs, 1);
 	atomic_init(&binding->open, 0);
 	for (; binding->count < count; binding->count++) {
-		int fd = sock_listen(&binding->addr, flags, err);
+		int fd = wish_socket(wish, &binding->addr, flags, err);
 
 		if (fd < 0) {
 			while (binding->count > 0)
@@ -92,7 +112,6 @@ static struct binding *binding_new(const struct sock_addr *addr, unsigned count,
 			free(binding);
 			return NULL;
 		}
-		listen_options(fd);
 		binding->fds[binding->count] = fd;
 		if (binding->count == 0) /* port 0: the one that the kernel chose is everyone's */
 			sock_local(fd, &binding->addr);
@@ -102,13 +121,13 @@ static struct binding *binding_new(const struct sock_addr *addr, unsigned count,
 	return binding;
 }
 
-static struct binding *find_binding(struct list *bindings, const struct sock_addr *addr)
+static struct binding *find_binding(struct list *bindings, const struct wish *wish)
 {
 	LIST_EACH(bindings, node)
 	{
 		struct binding *binding = LIST_ENTRY(node, struct binding, link);
 
-		if (sock_addr_eq(&binding->addr, addr))
+		if (binding->datagram == wish->datagram && sock_addr_eq(&binding->addr, wish->addr))
 			return binding;
 	}
 	return NULL;
@@ -127,11 +146,13 @@ static bool overlaps(const struct sock_addr *a, const struct sock_addr *b)
 	       (sock_addr_eq(a, b) || is_wildcard(a) || is_wildcard(b));
 }
 
-static bool any_overlaps(struct list *bindings, const struct sock_addr *addr)
+static bool any_overlaps(struct list *bindings, const struct wish *wish)
 {
 	LIST_EACH(bindings, node)
 	{
-		if (overlaps(&LIST_ENTRY(node, struct binding, link)->addr, addr))
+		const struct binding *binding = LIST_ENTRY(node, struct binding, link);
+
+		if (binding->datagram == wish->datagram && overlaps(&binding->addr, wish->addr))
 			return true;
 	}
 	return false;
@@ -151,23 +172,36 @@ static void purge_leaving(struct plane *plane)
 	}
 }
 
-struct binding *plane_bind(struct plane *plane, const struct sock_addr *addr, struct err *err)
+static struct binding *bind_wish(struct plane *plane, struct wish *wish, struct err *err)
 {
 	struct binding *binding = NULL;
-	unsigned flags = SOCK_LISTEN_PROBE;
 
-	if (sock_addr_port(addr) != 0)
-		binding = find_binding(&plane->bindings, addr);
+	if (sock_addr_port(wish->addr) != 0)
+		binding = find_binding(&plane->bindings, wish);
 	if (binding != NULL)
 		return binding;
 	purge_leaving(plane);
 	/* What is in the way may be ours: about to close, or of another address of the port. */
-	if (any_overlaps(&plane->leaving, addr) || any_overlaps(&plane->bindings, addr))
-		flags = 0;
-	binding = binding_new(addr, plane->config.workers, flags, err);
+	if (any_overlaps(&plane->leaving, wish) || any_overlaps(&plane->bindings, wish))
+		wish->flags = 0;
+	binding = binding_new(wish, plane->config.workers, err);
 	if (binding != NULL)
 		list_append(&plane->bindings, &binding->link);
 	return binding;
+}
+
+struct binding *plane_bind(struct plane *plane, const struct sock_addr *addr, struct err *err)
+{
+	struct wish wish = {.addr = addr, .flags = SOCK_LISTEN_PROBE};
+
+	return bind_wish(plane, &wish, err);
+}
+
+struct binding *plane_bind_udp(struct plane *plane, const struct sock_addr *addr, struct err *err)
+{
+	struct wish wish = {.addr = addr, .datagram = true, .flags = SOCK_LISTEN_PROBE};
+
+	return bind_wish(plane, &wish, err);
 }
 
 static bool names_binding(const struct snapshot *snapshot, const struct binding *binding)

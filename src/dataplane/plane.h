@@ -57,6 +57,7 @@ struct plane *plane_start(const struct plane_config *config, struct err *err);
  * become conditions. The binding accepts nothing until a published snapshot has a port with it.
  * Bound already: the same binding again (no second bind). */
 struct binding *plane_bind(struct plane *plane, const struct sock_addr *addr, struct err *err);
+struct binding *plane_bind_udp(struct plane *plane, const struct sock_addr *addr, struct err *err);
 const struct sock_addr *binding_addr(const struct binding *binding);
 
 /* Takes the snapshot, gives it the next generation, and mails it to the workers. Bindings that no

@@ -58,6 +58,11 @@ static const struct row rows[] = {
 	 .help = "Copies of requests sent to mirrors."},
 	{"sallyport_mirrors_dropped_total", COUNTER(mirrors_dropped),
 	 .help = "Copies that fell behind, or that nobody could take."},
+	{"sallyport_streams_total", COUNTER(streams),
+	 .help = "Connections of listeners of protocol TLS and TCP, once it is known where they "
+		 "go."},
+	{"sallyport_streams_refused_total", COUNTER(streams_refused),
+	 .help = "Of them, those that no backend took."},
 	{"sallyport_received_bytes_total", COUNTER(bytes_received),
 	 .help = "Bytes read from clients, TLS included."},
 	{"sallyport_sent_bytes_total", COUNTER(bytes_sent),

@@ -354,6 +354,14 @@ static int challenge_cmp(const void *a, const void *b)
 	return order != 0 ? order : sv_cmp(left->host, right->host);
 }
 
+static void port_note(struct snap_port *port, enum serves serves)
+{
+	port->http = port->http || serves == SERVES_HTTP;
+	port->stream = port->stream || (serves == SERVES_STREAM && !port->tls);
+	port->datagram = port->datagram || serves == SERVES_DATAGRAM;
+	port->peek = port->peek || serves == SERVES_PASSTHROUGH;
+}
+
 static void port_index(struct snap_port *port)
 {
 	AUTO(auto_free)
@@ -362,6 +370,7 @@ static void port_index(struct snap_port *port)
 	for (size_t i = 0; i < port->listener_count; i++) {
 		part_ref(&port->listeners[i]->part);
 		hosts[i] = port->listeners[i]->hostname;
+		port_note(port, port->listeners[i]->serves);
 	}
 	port->index = host_index_new(hosts, (void *const *)port->listeners, port->listener_count);
 }

@@ -193,11 +193,19 @@ struct cert { /* a chain and its key, DER; parsed by each worker on first use */
 struct cert *cert_new(const struct cert *like);
 
 /* ---- listeners ---- */
+enum serves {
+	SERVES_HTTP,
+	SERVES_STREAM,      /* bytes: TCP, or TLS that ends here */
+	SERVES_PASSTHROUGH, /* TLS that ends at the backend: the ClientHello is read and sent on */
+	SERVES_DATAGRAM
+};
+
 struct snap_listener {
 	struct part part;
 	struct str_view name;     /* "default/gw/https" */
 	struct str_view hostname; /* lower case, "*.example.com" or "" for any */
 	bool tls;
+	enum serves serves; /* all but HTTP: a vhost has one rule that counts, its first */
 	size_t cert_count;
 	struct cert *const
 		*certs; /* owned references; none: handshakes are refused with an alert */
@@ -214,7 +222,11 @@ struct binding; /* plane.h: one bound (address, port) */
 struct snap_port {
 	struct binding *binding;
 	uint16_t port;
-	bool tls; /* all listeners of a port speak the same protocol */
+	bool tls; /* all listeners of a port speak TLS, or none does */
+	/* Made by snapshot_new of what the listeners serve: */
+	bool http;             /* some listener serves it, with TLS or without */
+	bool stream, datagram; /* TCP without TLS; UDP */
+	bool peek;             /* some listener passes TLS through */
 	size_t listener_count;
 	struct snap_listener *const *listeners; /* owned references, no hostname twice */
 	void *index;                            /* host -> listener, made by snapshot_new */

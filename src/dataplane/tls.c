@@ -217,6 +217,13 @@ static int on_certificate(SSL *ssl, void *arg)
 	       SSL_use_cert_and_key(ssl, parsed->leaf, parsed->key, parsed->chain, 1) == 1;
 }
 
+static bool carries_stream(const struct conn *conn)
+{
+	const struct snap_listener *listener = match_listener(conn_port(conn), conn_sni(conn));
+
+	return listener != NULL && listener->serves == SERVES_STREAM;
+}
+
 /* RFC 7301: ours in our order; a client that offers only others is refused. */
 /* NOLINTNEXTLINE(readability-function-size): OpenSSL's parameters */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
@@ -225,6 +232,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	static const struct str_view ours[] = {SV_INIT("h2"), SV_INIT("http/1.1")};
 
 	(void)arg;
+	if (carries_stream(ssl_conn(ssl))) /* what runs inside is not ours to agree on */
+		return SSL_TLSEXT_ERR_NOACK;
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		for (unsigned at = 0; at < in_len && in[at] < in_len - at; at += in[at] + 1u) {
 			if (!sv_eq(ours[i], sv_new((const char *)in + at + 1, in[at])))

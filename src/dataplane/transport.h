@@ -1,4 +1,5 @@
-/* dataplane/transport.h - what a downstream codec implements: h1.c and h2.c
+/* dataplane/transport.h - what a downstream codec implements: h1.c and h2.c, and of
+ * the first group stream.c
  *
  * Two sides: conn.c calls the first group, exchange.c the second. A codec calls conn_* and
  * exchange_*. No callback frees the object that called it: freeing is deferred to the end of the
@@ -50,5 +51,7 @@ struct transport {
 
 extern const struct transport h1_transport;
 extern const struct transport h2_transport;
+extern const struct transport
+	stream_transport; /* bytes, to the backend of a TLSRoute or TCPRoute */
 
 #endif

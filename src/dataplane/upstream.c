@@ -563,3 +563,8 @@ void upstreams_free(struct upstreams *upstreams)
 	pool_deinit(&upstreams->pool);
 	free(upstreams);
 }
+
+struct pool *upstreams_pool(struct upstreams *upstreams)
+{
+	return &upstreams->pool;
+}

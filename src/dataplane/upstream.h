@@ -9,10 +9,14 @@
 
 #include "dataplane/exchange.h"
 
+struct pool;
 struct upstreams; /* the worker's pools */
 
 struct upstreams *upstreams_new(struct worker *worker);
 void upstreams_free(struct upstreams *upstreams);
+
+/* The endpoints that all kinds of legs of this worker share. */
+struct pool *upstreams_pool(struct upstreams *upstreams);
 
 /* Takes an idle connection or dials, and sends the head of ex->request (already filtered). Result
  * comes by exchange_upstream_*, in this or a later turn; never from inside this call. */

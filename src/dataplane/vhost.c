@@ -423,3 +423,8 @@ struct rule *vhost_match(const struct vhost *vhost, const struct http_request *r
 		rule = group_match(vhost, &vhost->groups[i], request, path);
 	return rule != NULL ? rule : match_prefixes(vhost, request, path, prefix);
 }
+
+struct rule *vhost_first(const struct vhost *vhost)
+{
+	return vhost->entry_count == 0 ? NULL : vhost->entries[0].spec.rule;
+}

@@ -11,4 +11,7 @@
 struct rule *vhost_match(const struct vhost *vhost, const struct http_request *request,
 			 struct str_view path, struct str_view *prefix);
 
+/* The rule of its first match by precedence, whatever the request; NULL: there is none. */
+struct rule *vhost_first(const struct vhost *vhost);
+
 #endif

@@ -23,6 +23,7 @@ struct worker_metrics {
 	metric_counter access_dropped;
 	metric_counter challenges; /* tokens answered */
 	metric_counter retries, mirrored, mirrors_dropped;
+	metric_counter streams, streams_refused;
 };
 
 #define WORKER_BUFFER_SIZE 32768 /* of the lent read buffers: two full TLS records fit */

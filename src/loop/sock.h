@@ -49,6 +49,9 @@ enum sock_listen_flag {
  * a sentence that says what to do (port in use: by which process, when it can be told). ERR_EXISTS:
  * in use; ERR_DENIED: no permission; ERR_NOT_FOUND: no such address on this host. */
 int sock_listen(const struct sock_addr *addr, unsigned flags, struct err *err);
+/* UDP, bound, with SO_REUSEPORT and V6ONLY; the address that a datagram came to comes with it
+ * (IP_PKTINFO, IPV6_PKTINFO). Flags and errors as sock_listen. */
+int sock_bind_udp(const struct sock_addr *addr, unsigned flags, struct err *err);
 /* Unix: replaces a stale socket file, refuses a live one and anything else that is there
  * (ERR_EXISTS); mode holds, whatever the umask, before anybody can connect. */
 int sock_listen_unix(struct str_view path, mode_t mode, struct err *err);

@@ -79,6 +79,11 @@ extern const struct schema_node field_match_item[]; /* a match of one field */
 extern const struct schema_node grpcroute_schema[];
 validate_fn grpcroute_validate;
 
+/* l4route.c: TLSRoute, and what TCPRoute and UDPRoute have in common */
+extern const struct schema_node tlsroute_schema[], l4route_schema[];
+extern const struct column tlsroute_columns[2], l4route_columns[1];
+validate_fn l4route_validate;
+
 /* filter.c: what stands in spec.rules[].filters of an HTTPRoute or GRPCRoute */
 extern const struct schema_node http_filter_item[], grpc_filter_item[];
 /* Filters of one rule, or of one of its backendRefs. matches: those of the rule. */

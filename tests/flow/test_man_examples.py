@@ -89,7 +89,8 @@ class Sandbox:
             "/root/": "%s/root/" % box}
         self.words.update((directory, ca.directory) for directory in DIRECTORIES)
         self.numbers = {
-            "80": self.http, "443": self.https, "8000": free_port(), "9090": free_port(),
+            "80": self.http, "443": self.https, "8000": free_port(), "8883": free_port(),
+            "9090": free_port(),
             "8080": self.origins[0].port, "8081": self.origins[1].port}
         self.make_programs()
         self.make_files()

@@ -164,7 +164,26 @@ static void conflicts(void **state)
 		     ""),
 		 NEW(L("c", "80", "HTTP", ", hostname: a.x"), ""), CONFLICT_PROTOCOL,
 		 CONFLICT_NONE},
-		{"what is not supported claims nothing", OLD(L("a", "80", "TCP", ""), ""),
+		{"HTTPS and TLS share a port by name",
+		 OLD(L("a", "443", "HTTPS", ", hostname: a.x"), ""),
+		 NEW(L("b", "443", "TLS", ", hostname: b.x, tls: {mode: Passthrough}") "," L(
+			     "c", "443", "TLS", ", hostname: c.x"),
+		     ""),
+		 CONFLICT_NONE, CONFLICT_NONE},
+		{"but not a name", OLD(L("a", "443", "HTTPS", ", hostname: a.x"), ""),
+		 NEW(L("b", "443", "TLS", ", hostname: a.x, tls: {mode: Passthrough}"), ""),
+		 CONFLICT_NONE, CONFLICT_HOSTNAME},
+		{"TLS ended and passed through within one",
+		 OLD(L("a", "443", "TLS", ", hostname: a.x") "," L(
+			     "b", "443", "TLS", ", hostname: b.x, tls: {mode: Passthrough}"),
+		     ""),
+		 NEW(L("c", "443", "TLS", ""), ""), CONFLICT_NONE, CONFLICT_NONE},
+		{"TCP shares with nobody", OLD(L("a", "443", "TCP", ""), ""),
+		 NEW(L("b", "443", "TLS", ", hostname: b.x"), ""), CONFLICT_NONE,
+		 CONFLICT_PROTOCOL},
+		{"not even with TCP", OLD(L("a", "443", "TCP", ""), ""),
+		 NEW(L("b", "443", "TCP", ""), ""), CONFLICT_NONE, CONFLICT_HOSTNAME},
+		{"what is not supported claims nothing", OLD(L("a", "80", "x.y/z", ""), ""),
 		 NEW(L("b", "80", "HTTP", ""), ""), CONFLICT_NONE, CONFLICT_NONE},
 	};
 

@@ -338,8 +338,24 @@ static void listeners_say_what_they_do(void **state)
 	} cases[] = {
 		{"HTTP", "{name: a, port: %P%, protocol: HTTP}", "True/Accepted",
 		 "True/ResolvedRefs", "True/Programmed", "True/Accepted", "True/Programmed"},
-		{"TCP", "{name: a, port: %P%, protocol: TCP}", "False/UnsupportedProtocol",
-		 "True/ResolvedRefs", "False/Invalid", "False/ListenersNotValid", "False/Invalid"},
+		{"another protocol", "{name: a, port: %P%, protocol: x.example/y}",
+		 "False/UnsupportedProtocol", "True/ResolvedRefs", "False/Invalid",
+		 "False/ListenersNotValid", "False/Invalid"},
+		{"TCP", "{name: a, port: %P%, protocol: TCP}", "True/Accepted", "True/ResolvedRefs",
+		 "True/Programmed", "True/Accepted", "True/Programmed"},
+		{"TLS passed through",
+		 "{name: a, port: %P%, protocol: TLS, tls: {mode: Passthrough}}", "True/Accepted",
+		 "True/ResolvedRefs", "True/Programmed", "True/Accepted", "True/Programmed"},
+		{"a kind that TLS passed through does not carry",
+		 "{name: a, port: %P%, protocol: TLS, tls: {mode: Passthrough}, allowedRoutes: "
+		 "{kinds: "
+		 "[{kind: TCPRoute}]}}",
+		 "True/Accepted", "False/InvalidRouteKinds", "False/Invalid", "True/Accepted",
+		 "False/Invalid"},
+		{"TLS that ends here, without a certificate",
+		 "{name: a, port: %P%, protocol: TLS, tls: {certificateRefs: [{name: none}]}}",
+		 "True/Accepted", "False/InvalidCertificateRef", "False/Invalid", "True/Accepted",
+		 "False/Invalid"},
 		{"kinds",
 		 "{name: a, port: %P%, protocol: HTTP, allowedRoutes: {kinds: [{kind: X}]}}",
 		 "True/Accepted", "False/InvalidRouteKinds", "False/Invalid", "True/Accepted",
@@ -377,7 +393,8 @@ static void listeners_say_what_they_do(void **state)
 		 "True/Accepted", "False/InvalidCertificateRef", "True/Programmed", "True/Accepted",
 		 "True/Programmed"},
 		{"one of two listeners",
-		 "{name: a, port: %P%, protocol: HTTP}, {name: b, port: %P%, protocol: UDP}",
+		 "{name: a, port: %P%, protocol: HTTP}, {name: b, port: %P%, protocol: "
+		 "x.example/y}",
 		 "True/Accepted", "True/ResolvedRefs", "True/Programmed", "True/ListenersNotValid",
 		 "True/Programmed"},
 	};

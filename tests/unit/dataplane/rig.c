@@ -314,12 +314,18 @@ struct binding *rig_bind(struct rig *rig, uint16_t port)
 static struct snap_listener *listener_make(const struct rig_listener *like, bool tls)
 {
 	struct cert *certs[] = {like->cert};
+	struct vhost *vhosts[] = {like->vhost};
+	struct str_view host = sv_from(like->hostname);
 	char name[300];
 
 	snprintf(name, sizeof(name), "test/gw/%s", like->hostname);
 	return snap_listener_new(&(struct snap_listener){.name = sv_from(name),
 							 .hostname = sv_from(like->hostname),
 							 .tls = tls,
+							 .serves = like->serves,
+							 .vhosts = vhosts,
+							 .vhost_hosts = &host,
+							 .vhost_count = like->vhost == NULL ? 0 : 1,
 							 .certs = certs,
 							 .cert_count = like->cert == NULL ? 0 : 1});
 }

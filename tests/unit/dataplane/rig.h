@@ -36,6 +36,8 @@ struct rig {
 struct rig_listener {
 	const char *hostname; /* "" for any */
 	struct cert *cert;    /* a reference is taken; NULL: none */
+	enum serves serves;
+	struct vhost *vhost; /* of the hostname; a reference is taken; NULL: none */
 };
 
 struct rig_port {
