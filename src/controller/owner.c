@@ -1,7 +1,10 @@
 /* controller/owner.c - what an owner leaves behind goes with it (metadata.ownerReferences) */
 #include "controller/ctl.h"
 
+#include "base/map.h"
 #include "base/own.h"
+
+#include <stdlib.h>
 
 static const struct object *owner_of(struct controllers *ctl, const struct object *object,
 				     const json_t *ref)
@@ -46,49 +49,83 @@ static void owner_reconcile(struct controllers *ctl, struct str_view key)
 		ctl_delete_object(ctl, object);
 }
 
-struct orphans {
-	struct controllers *ctl;
-	const struct object *gone;
+/* ---- who owns what: every renewal ends a request, an order and a challenge, so what they owned is
+ * not looked for among all objects ---- */
+
+struct owners {            /* ctl->state[CTL_OWNER] */
+	struct map by_uid; /* struct map of the store keys of what it owns, by the owner's uid */
 };
 
-static bool queue_orphan(void *arg, const struct object *object)
+static struct map *by_uid(struct controllers *ctl)
 {
-	const struct orphans *orphans = arg;
-
-	if (ctl_is_owned_by(object, orphans->gone))
-		ctl_queue(orphans->ctl, CTL_OWNER, sv_from(object->key));
-	return true;
+	return &((struct owners *)ctl->state[CTL_OWNER])->by_uid;
 }
 
-/* What is ever made for an owner of a kind; the last row is for all others. Every renewal deletes a
- * request, an order and a challenge: these do not look through everything. */
-static const struct {
-	const char *owner, *owned[8];
-} owned_kinds[] = {
-	{"acme.cert-manager.io/challenges/", {NULL}},
-	{"acme.cert-manager.io/orders/", {"acme.cert-manager.io/challenges/"}},
-	{"cert-manager.io/certificaterequests/", {"acme.cert-manager.io/orders/"}},
-	{"",
-	 {"core/secrets/", "cert-manager.io/certificates/", "cert-manager.io/certificaterequests/",
-	  "acme.cert-manager.io/orders/", "acme.cert-manager.io/challenges/",
-	  "operator.tigera.io/tigerastatuses/", "gateway.networking.k8s.io/gatewayclasses/"}},
-};
+static void owned_free(void *value)
+{
+	map_deinit(value, NULL);
+	free(value);
+}
+
+static void note_owned(struct controllers *ctl, struct str_view uid, const struct object *object)
+{
+	struct map *owned = map_get(by_uid(ctl), uid);
+
+	if (owned == NULL) {
+		owned = xcalloc(1, sizeof(*owned));
+		map_init(owned);
+		(void)map_put(by_uid(ctl), uid, owned);
+	}
+	(void)map_put(owned, sv_from(object->key), owned); /* any value that is not NULL */
+}
+
+static void forget_owned(struct controllers *ctl, struct str_view uid, const struct object *object)
+{
+	struct map *owned = map_get(by_uid(ctl), uid);
+
+	if (owned == NULL)
+		return;
+	(void)map_remove(owned, sv_from(object->key));
+	if (owned->count == 0)
+		owned_free(map_remove(by_uid(ctl), uid));
+}
+
+static void index_owned(struct controllers *ctl, const struct object *before,
+			const struct object *after)
+{
+	const json_t *old =
+		before == NULL ? NULL : json_at(before->json, "metadata.ownerReferences");
+	const json_t *new = after == NULL ? NULL : json_at(after->json, "metadata.ownerReferences");
+	json_t *ref;
+	size_t i;
+
+	if (before != NULL && after != NULL && json_same(old, new))
+		return;
+	json_array_foreach(old, i, ref)
+	{
+		forget_owned(ctl, json_sv_at(ref, "uid"), before);
+	}
+	json_array_foreach(new, i, ref)
+	{
+		note_owned(ctl, json_sv_at(ref, "uid"), after);
+	}
+}
 
 static void queue_orphans(struct controllers *ctl, const struct object *gone)
 {
-	struct orphans orphans = {.ctl = ctl, .gone = gone};
-	const char *ns = object_namespace(gone);
-	size_t row = 0;
+	struct map *owned = map_get(by_uid(ctl), json_sv_at(gone->json, "metadata.uid"));
+	struct str_view key;
+	void *value;
 
-	while (!sv_starts(sv_from(gone->key), sv_from(owned_kinds[row].owner)))
-		row++;
-	for (size_t i = 0; owned_kinds[row].owned[i] != NULL; i++) {
-		AUTO(auto_free)
-		char *prefix = xasprintf("%s%s%s", owned_kinds[row].owned[i], ns,
-					 ns[0] == '\0' ? "" : "/");
+	for (size_t it = 0; owned != NULL && map_next(owned, &it, &key, &value);)
+		ctl_queue(ctl, CTL_OWNER, key);
+}
 
-		store_each(ctl->config.store, sv_from(prefix), queue_orphan, &orphans);
-	}
+/* Of Secrets only the owners are noted: one that came with the owner of another cluster stays. */
+static void secret_map(struct controllers *ctl, const struct object *before,
+		       const struct object *after)
+{
+	index_owned(ctl, before, after);
 }
 
 /* A change of an owned object concerns itself (also one that got in the way of its deletion); the
@@ -96,10 +133,25 @@ static void queue_orphans(struct controllers *ctl, const struct object *gone)
 static void owner_map(struct controllers *ctl, const struct object *before,
 		      const struct object *after)
 {
+	index_owned(ctl, before, after);
 	if (after == NULL)
 		queue_orphans(ctl, before);
 	else if (json_at(after->json, "metadata.ownerReferences") != NULL)
 		ctl_queue(ctl, CTL_OWNER, sv_from(after->key));
+}
+
+static int owner_start(struct controllers *ctl, struct err *err)
+{
+	(void)err;
+	ctl->state[CTL_OWNER] = xcalloc(1, sizeof(struct owners));
+	return 0;
+}
+
+static void owner_stop(struct controllers *ctl)
+{
+	map_deinit(by_uid(ctl), owned_free);
+	free(ctl->state[CTL_OWNER]);
+	ctl->state[CTL_OWNER] = NULL;
 }
 
 const struct ctl_row ctl_owner = {
@@ -107,6 +159,9 @@ const struct ctl_row ctl_owner = {
 	.watches = {{.prefix = "gateway.networking.k8s.io/", .map = owner_map},
 		    {.prefix = "cert-manager.io/", .map = owner_map},
 		    {.prefix = "acme.cert-manager.io/", .map = owner_map},
-		    {.prefix = "operator.tigera.io/", .map = owner_map}},
+		    {.prefix = "operator.tigera.io/", .map = owner_map},
+		    {.prefix = "core/secrets/", .map = secret_map}},
 	.reconcile = owner_reconcile,
+	.start = owner_start,
+	.stop = owner_stop,
 };

@@ -1,5 +1,6 @@
 #include "controller/queue.h"
 
+#include "base/clock.h"
 #include "base/own.h"
 
 #include <stdio.h>
@@ -8,7 +9,8 @@
 
 #include "base/map.h"
 
-#define BATCH_MAX      256 /* keys done in one turn */
+#define BATCH_MAX      256 /* keys done in one turn, */
+#define BATCH_MS       20  /* or what is done in this time */
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
 
@@ -92,8 +94,12 @@ static void item_forget(struct item *item)
 static void queue_run(struct task *task)
 {
 	struct queue *queue = CONTAINER_OF(task, struct queue, run);
+	int64_t end = clock_mono_ms() + BATCH_MS;
 
 	for (int i = 0; i < BATCH_MAX && !list_empty(&queue->ready); i++) {
+		if (clock_mono_ms() >= end)
+			break;
+
 		struct item *item = LIST_ENTRY(queue->ready.next, struct item, link);
 		unsigned what = item->what;
 		AUTO(auto_free) char *key = sv_dup(sv_new(item->key, item->len));
