@@ -21,6 +21,7 @@ struct certificates { /* ctl->state[CTL_CERTIFICATE] */
 	struct spread *spread;
 	json_t *by_secret; /* {"namespace/secret": {"store key of a Certificate": true}} */
 	struct timer tick;
+	unsigned questions; /* about renewal, under way */
 };
 
 static struct certificates *certificates_of(struct controllers *ctl)
@@ -159,6 +160,7 @@ static struct cert_run *run_get(struct controllers *ctl, struct str_view key)
 	run = xcalloc(1, sizeof(*run));
 	run->ctl = ctl;
 	run->key = sv_dup(key);
+	run->ari.in_flight = &all->questions;
 	(void)map_put(&all->runs, key, run);
 	return run;
 }
@@ -170,6 +172,8 @@ static void run_free(void *value)
 	certificate_forget_attempt(run);
 	plan_drop(run);
 	unblock(run);
+	certificate_forget_ari(run);
+	free(run->facts.ari_id);
 	free(run->facts.words);
 	free(run->key);
 	free(run);
@@ -245,15 +249,21 @@ static void consider(struct cert_look *look)
 {
 	bool due = look->reason == NULL && look->renewal <= look->now;
 	char when[CLOCK_TEXT_SIZE];
+	const char *url;
 
 	if (look->reason == NULL && !due) {
 		certificate_look_at(look, look->renewal);
+		certificate_ask_ari(look);
 		return;
 	}
-	if (look->duplicate || must_wait(look) || (due && !may_begin(look)))
+	if (look->duplicate || must_wait(look) || (due && !look->at_once && !may_begin(look)))
 		return;
 	clock_rfc3339(look->renewal, when);
-	if (due)
+	if (due && certificate_renews_by_ari(look, &url))
+		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
+				 "Renewing certificate as the CA wants it renewed at %s%s%s", when,
+				 url == NULL ? "" : ": ", url == NULL ? "" : url);
+	else if (due)
 		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
 				 "Renewing certificate as renewal was scheduled at %s", when);
 	else
@@ -278,7 +288,9 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 	look.run->due = 0;
 	look.spec = json_member(cert->json, "spec");
 	look.status = status_copy(cert);
+	certificate_take_ari(&look);
 	certificate_check(&look);
+	certificate_apply_ari(&look);
 	set_ready(&look);
 	if (look.dated && look.not_after > look.now)
 		certificate_look_at(&look, look.not_after);

@@ -4,11 +4,12 @@
  *     certificate_check.c   does the Secret hold what the spec asks for?
  *     certificate_issue.c   the steps of an attempt, from key to Secret
  *     certificate_secret.c  the Secret and the next private key
+ *     certificate_ari.c     when does the CA want it renewed?
  */
 #ifndef CONTROLLER_CERTIFICATE_H
 #define CONTROLLER_CERTIFICATE_H
 
-#include "controller/issuance.h"
+#include "controller/account.h"
 
 #define CERT_WORDS_MAX 1024
 
@@ -21,11 +22,23 @@ struct pair_facts {
 	unsigned key_types;       /* bits: enum key_type */
 	int64_t not_before, not_after;
 	uint64_t serial_hash;
+	bool parsed;              /* false: what the status says is believed */
+	char *ari_id;             /* of RFC 9773; NULL: it has none, or was not parsed; owned */
 	int64_t noted_generation; /* taken from the status, for this generation; 0: parsed */
 	int64_t noted_renewal;
 };
 
 struct key_job;
+
+struct ari_question {           /* to the CA, about the certificate in the Secret */
+	struct account_use use; /* while call is under way, or waits for the account */
+	struct acme_call *call;
+	unsigned *in_flight; /* of all Certificates */
+	char *id;
+	bool other;     /* the status speaks of another certificate */
+	json_t *before; /* what was known when it was asked */
+	json_t *result; /* to be stored */
+};
 
 struct cert_run { /* what only memory knows of a Certificate */
 	struct controllers *ctl;
@@ -36,6 +49,7 @@ struct cert_run { /* what only memory knows of a Certificate */
 	int64_t due;         /* wall clock; 0: never */
 	struct key_job *job; /* a key is being made */
 	struct pair_facts facts;
+	struct ari_question ari;
 	/* of an attempt: the next private key, and the request that was seen to be for it */
 	EVP_PKEY *next_key;
 	uint64_t next_key_revision; /* of its Secret */
@@ -59,6 +73,7 @@ struct cert_look {
 	bool dated;     /* the Secret holds a certificate: */
 	int64_t not_before, not_after, renewal;
 	int64_t deadline; /* of the renewal: the end of the CA's window; 0: expiry */
+	bool at_once;     /* the CA wants it renewed now: it was revoked, or will be */
 };
 
 /* A time at or before latest at which few others are renewed; bits as spread_pick. */
@@ -77,6 +92,21 @@ bool certificate_is_issuing(const struct cert_look *look);
 void certificate_clean_up(struct cert_look *look);
 /* Asks for another look when the wall clock shows due. */
 void certificate_look_at(struct cert_look *look, int64_t due);
+
+/* ---- certificate_ari.c ---- */
+/* The ACME issuer that issued what the Secret holds; false: none, or it is gone. */
+bool certificate_issuer(struct cert_look *look, struct issuer *issuer);
+/* A new answer goes into the status, before the Secret is looked at. */
+void certificate_take_ari(struct cert_look *look);
+/* The moment that was chosen becomes the renewal of the look. */
+void certificate_apply_ari(struct cert_look *look);
+/* The renewal of the look is the CA's wish; url: why, or NULL. */
+bool certificate_renews_by_ari(const struct cert_look *look, const char **url);
+void certificate_ask_ari(struct cert_look *look); /* when it is due */
+/* What newOrder may say that it replaces; NULL: nothing. Heap. */
+char *certificate_replaced_id(struct cert_look *look);
+char *certificate_ari_id(const struct object *secret); /* heap; NULL: none */
+void certificate_forget_ari(struct cert_run *run);
 
 /* ---- certificate_secret.c ---- */
 enum key_type certificate_key_type(const struct cert_look *look);

@@ -44,6 +44,7 @@ static void read_certificate(struct pair_facts *facts, X509 *leaf, EVP_PKEY *key
 {
 	struct cert_info info;
 	struct err err = {0};
+	struct buf id;
 
 	if (!key_same_public(X509_get0_pubkey(leaf), key)) {
 		no_pair(facts, "InvalidKeyPair",
@@ -62,6 +63,10 @@ static void read_certificate(struct pair_facts *facts, X509 *leaf, EVP_PKEY *key
 	facts->not_before = info.not_before;
 	facts->not_after = info.not_after;
 	facts->serial_hash = sv_hash(sv_from(info.serial));
+	buf_init(&id, 256);
+	if (cert_ari_id(leaf, &id, NULL) == 0)
+		facts->ari_id = sv_dup(buf_view(&id));
+	buf_deinit(&id);
 	cert_info_deinit(&info);
 }
 
@@ -118,12 +123,13 @@ static void look_into_secret(struct cert_look *look)
 	bool first = facts->secret_revision == 0;
 
 	auto_free(&facts->words);
+	auto_free(&facts->ari_id);
 	*facts = (struct pair_facts){.secret_revision = look->secret->revision};
 	if (first && take_noted(look, facts)) {
 		facts->key_types = UINT_MAX;
 		return;
 	}
-	*facts = (struct pair_facts){.secret_revision = look->secret->revision};
+	*facts = (struct pair_facts){.secret_revision = look->secret->revision, .parsed = true};
 	read_pair(facts, look->secret);
 }
 
@@ -211,8 +217,8 @@ static struct str_view ref_member(const json_t *spec, const char *path, const ch
 
 static bool has_issuer(struct cert_look *look)
 {
-	const char *name = note_of(look->secret, "cert-manager.io/issuer-name");
-	const char *kind = note_of(look->secret, "cert-manager.io/issuer-kind");
+	const char *name = note_of(look->secret, NOTE_ISSUER_NAME);
+	const char *kind = note_of(look->secret, NOTE_ISSUER_KIND);
 
 	if (sv_eq(sv_from(name), json_sv_at(look->spec, "issuerRef.name")) &&
 	    sv_eq(kind == NULL || kind[0] == '\0' ? SV("Issuer") : sv_from(kind),

@@ -229,6 +229,7 @@ static char *request_name(const struct attempt *attempt)
 static void make_request(const struct attempt *attempt, const char *name)
 {
 	struct cert_look *look = attempt->look;
+	AUTO(auto_free) char *replaced = certificate_replaced_id(look);
 	struct err err = {0};
 	json_t *spec = request_spec(attempt, &err);
 	char revision[24];
@@ -244,6 +245,8 @@ static void make_request(const struct attempt *attempt, const char *name)
 	body_note(body, NOTE_CERTIFICATE, object_name(look->cert));
 	body_note(body, NOTE_REVISION, revision);
 	body_note(body, NOTE_KEY_SECRET, attempt->key_secret);
+	if (replaced != NULL)
+		body_note(body, NOTE_REPLACES, replaced);
 	json_set_at(body, "metadata.labels",
 		    json_incref(json_object_get(json_object_get(look->cert->json, "metadata"),
 						"labels")));

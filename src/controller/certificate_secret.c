@@ -218,15 +218,15 @@ static void set_annotations(json_t *body, const struct cert_look *look)
 	const json_t *ref = json_member(look->spec, "issuerRef");
 	const char *kind = json_str_at(ref, "kind"), *group = json_str_at(ref, "group");
 	const char *common_name = json_str_at(look->spec, "commonName");
-	json_t *notes = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", NOTE_CERTIFICATE,
-		object_name(look->cert), "cert-manager.io/issuer-name", json_str_at(ref, "name"),
-		"cert-manager.io/issuer-kind", kind == NULL ? "Issuer" : kind,
-		"cert-manager.io/issuer-group", group == NULL ? "cert-manager.io" : group,
-		"cert-manager.io/common-name", common_name == NULL ? "" : common_name,
-		"cert-manager.io/alt-names", joined(json_member(look->spec, "dnsNames")),
-		"cert-manager.io/ip-sans", joined(json_member(look->spec, "ipAddresses")),
-		"cert-manager.io/uri-sans", joined(json_member(look->spec, "uris")));
+	json_t *notes =
+		json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", NOTE_CERTIFICATE,
+			  object_name(look->cert), NOTE_ISSUER_NAME, json_str_at(ref, "name"),
+			  NOTE_ISSUER_KIND, kind == NULL ? "Issuer" : kind,
+			  "cert-manager.io/issuer-group", group == NULL ? "cert-manager.io" : group,
+			  "cert-manager.io/common-name", common_name == NULL ? "" : common_name,
+			  "cert-manager.io/alt-names", joined(json_member(look->spec, "dnsNames")),
+			  "cert-manager.io/ip-sans", joined(json_member(look->spec, "ipAddresses")),
+			  "cert-manager.io/uri-sans", joined(json_member(look->spec, "uris")));
 	const json_t *subject = json_member(look->spec, "subject");
 
 	set_notes(json_object_get(body, "metadata"), "annotations", notes);

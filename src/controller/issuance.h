@@ -14,6 +14,9 @@
 #define ISSUANCE_TEXT_MAX (1u << 20) /* bytes of a Secret's value, of a chain, of a request */
 #define CLUSTER_NAMESPACE "sallyport-system" /* Secrets of ClusterIssuers */
 #define NOTE_CERTIFICATE  "cert-manager.io/certificate-name"
+#define NOTE_ISSUER_NAME  "cert-manager.io/issuer-name"
+#define NOTE_ISSUER_KIND  "cert-manager.io/issuer-kind"
+#define NOTE_REPLACES     "sallyport.dev/replaces" /* certificate identifier of RFC 9773 */
 #define NOTE_REVISION     "cert-manager.io/certificate-revision"
 #define NOTE_KEY_SECRET   "cert-manager.io/private-key-secret-name"
 

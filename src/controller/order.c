@@ -53,6 +53,8 @@ void order_names(const struct order_look *look, struct acme_new_order *order,
 					 .ip_count = names->ip_count,
 					 .profile = json_sv_at(spec, "profile"),
 					 .replaces = json_sv_at(spec, "replaces")};
+	if (json_bool_at(look->status, "withoutReplaces", false))
+		order->replaces = SV_NONE;
 }
 
 /* ---- runs ---- */

@@ -138,12 +138,43 @@ static void is_gone(struct order_look *look, const struct acme_result *result, c
 		order_back_off(look, result->problem.type, words, result->retry_after_ms);
 }
 
+/* The CA does not take the order as the successor of a certificate (RFC 9773, section 5): it was
+ * replaced already, or issued for another account. Then it is an order like any other. */
+static bool is_about_replaces(const struct order_look *look, const struct acme_result *result)
+{
+	static const char *const types[] = {"alreadyReplaced", "malformed", "unauthorized"};
+
+	if (strcmp(result->step, "newOrder") != 0 ||
+	    json_sv_at(look->object->json, "spec.replaces").len == 0 ||
+	    json_bool_at(look->status, "withoutReplaces", false))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (strcmp(result->problem.type, types[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void order_without_replaces(struct order_look *look, const char *words)
+{
+	json_t *status = status_copy(look->object);
+
+	json_object_set_new(status, "withoutReplaces", json_true());
+	order_learned(look->run, status);
+	ctl_event(look->ctl, kind_of_order(), look->object, "Normal", "WithoutReplaces",
+		  "ordered again without naming the certificate that is replaced: %s", words);
+}
+
 static void is_refused(struct order_look *look, const struct acme_result *result, const char *words)
 {
 	const char *type = result->problem.type;
 
 	bool unknown_kid = strcmp(type, "malformed") == 0 && strcmp(result->step, "newOrder") == 0;
 
+	if (is_about_replaces(look, result)) {
+		order_without_replaces(look, words);
+		return;
+	}
 	if ((strcmp(type, "unauthorized") == 0 || unknown_kid) && look->issuer.object != NULL)
 		account_suspect(look->ctl, &look->issuer);
 	if (strcmp(type, "userActionRequired") == 0 && look->issuer.object != NULL) {

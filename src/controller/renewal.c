@@ -4,9 +4,11 @@
 
 #include <stddef.h>
 
-#define DAY        INT64_C(86400)
-#define SPREAD_MAX INT64_C(3600)
-#define SOON_S     INT64_C(900)
+#define DAY              INT64_C(86400)
+#define SPREAD_MAX       INT64_C(3600)
+#define INFO_WAIT_MS     (INT64_C(21600) * 1000)
+#define INFO_WAIT_MIN_MS INT64_C(60000)
+#define SOON_S           INT64_C(900)
 
 int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish wish,
 		     uint64_t spread)
@@ -21,6 +23,25 @@ int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish 
 	if (wished > 0 && wished <= lifetime - lifetime / 10)
 		before = wished;
 	return not_after - before - (int64_t)(spread % (uint64_t)(most + 1));
+}
+
+int64_t renewal_moment(int64_t start, int64_t end, struct renewal_dates dates, uint64_t random)
+{
+	int64_t lifetime =
+		dates.not_after > dates.not_before ? dates.not_after - dates.not_before : 0;
+	int64_t latest = dates.not_after - lifetime / 20;
+	int64_t moment = start + (int64_t)(random % (uint64_t)(end - start));
+
+	return moment < latest ? moment : latest;
+}
+
+int64_t renewal_info_wait(int64_t retry_after_ms)
+{
+	int64_t wait = retry_after_ms < 0 ? INFO_WAIT_MS : retry_after_ms;
+
+	if (wait < INFO_WAIT_MIN_MS)
+		return INFO_WAIT_MIN_MS;
+	return wait < DAY * 1000 ? wait : DAY * 1000;
 }
 
 int64_t attempt_delay(int64_t failures, uint32_t random)

@@ -20,6 +20,17 @@ struct renewal_wish {       /* of a Certificate's spec; at most one is set */
 int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish wish,
 		     uint64_t spread);
 
+/* A moment within the window that a CA suggests (RFC 9773, section 4.2), at random; in the past
+ * when all of the window is. A twentieth of the lifetime is left at least, whatever the CA says. */
+struct renewal_dates {
+	int64_t not_before, not_after;
+};
+int64_t renewal_moment(int64_t start, int64_t end, struct renewal_dates dates, uint64_t random);
+
+/* Milliseconds until renewal information is asked for again: what the CA said (-1: nothing, then 6
+ * hours), at least a minute and at most a day. */
+int64_t renewal_info_wait(int64_t retry_after_ms);
+
 /* Seconds to wait after the failures-th failure in a row (1 is the first): 1, 10, 100 minutes, then
  * a day, each give or take a fifth. */
 int64_t attempt_delay(int64_t failures, uint32_t random);

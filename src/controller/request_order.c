@@ -6,6 +6,8 @@
 #include "base/own.h"
 #include "controller/order.h"
 
+#define REPLACES_MAX 256
+
 char *request_order_name(const struct object *request)
 {
 	uint64_t hash = sv_hash(json_sv_at(request->json, "metadata.uid"));
@@ -29,6 +31,7 @@ static json_t *order_spec(const struct request *request, const struct name_list 
 	json_t *order = json_pack("{s:O, s:O}", "request", json_member(spec, "request"),
 				  "issuerRef", json_member(spec, "issuerRef"));
 	json_t *duration = json_object_get(spec, "duration");
+	const char *replaces = note_of(request->object, NOTE_REPLACES);
 
 	if (names->common_name != NULL)
 		json_object_set_new(order, "commonName", json_sv(sv_from(names->common_name)));
@@ -38,6 +41,8 @@ static json_t *order_spec(const struct request *request, const struct name_list 
 		json_object_set_new(order, "ipAddresses", text_list(names->ips, names->ip_count));
 	if (duration != NULL && json_bool_at(acme, "enableDurationFeature", false))
 		json_object_set(order, "duration", duration);
+	if (replaces != NULL && strlen(replaces) <= REPLACES_MAX)
+		json_object_set_new(order, "replaces", json_string(replaces));
 	if (json_sv_at(acme, "profile").len > 0)
 		json_object_set(order, "profile", json_object_get(acme, "profile"));
 	return order;
