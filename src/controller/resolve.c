@@ -108,6 +108,8 @@ static const struct {
 	{SV_INIT("kubernetes.io/http"), BACKEND_HTTP1},
 	{SV_INIT("kubernetes.io/ws"), BACKEND_HTTP1}, /* begins as a request of HTTP/1.1 */
 	{SV_INIT("gateway.envoyproxy.io/ws"), BACKEND_HTTP1},
+	{SV_INIT("kubernetes.io/h2c"), BACKEND_H2C},
+	{SV_INIT("gateway.envoyproxy.io/h2c"), BACKEND_H2C},
 };
 
 bool resolve_protocol(struct str_view app_protocol, enum backend_protocol *protocol)
@@ -131,7 +133,7 @@ static void set_protocol(const struct resolve_how *how, struct resolved *out,
 	if (how->use == USE_HTTP && !resolve_protocol(app_protocol, &out->target.protocol))
 		resolved_fail(out, "UnsupportedProtocol",
 			      "appProtocol %.*s is not supported: backends are spoken to in "
-			      "HTTP/1.1 without TLS",
+			      "HTTP/1.1 or HTTP/2 (kubernetes.io/h2c)",
 			      SV_ARG(app_protocol));
 }
 

@@ -152,6 +152,8 @@ void exchange_close(struct exchange *ex)
 	}
 	if (ex->backend != NULL)
 		part_unpin(&ex->backend->part);
+	if (ex->client_cert != NULL)
+		part_unpin(&ex->client_cert->part);
 	if (ex->rule != NULL)
 		part_unpin(&ex->rule->part);
 	buf_deinit(&ex->unsent);
@@ -223,6 +225,12 @@ static void pin_backend(struct exchange *ex, struct backend *backend)
 {
 	part_pin(&backend->part);
 	ex->backend = backend;
+}
+
+static void pin_client_cert(struct exchange *ex, struct cert *cert)
+{
+	part_pin(&cert->part);
+	ex->client_cert = cert;
 }
 
 static struct backend *choose_backend(struct exchange *ex)
@@ -341,10 +349,12 @@ static void forward(struct exchange *ex, struct str_view prefix, const struct sn
 	upstream_begin(ex);
 }
 
-void exchange_copy_start(struct exchange *copy, struct rule *rule, struct backend *backend)
+void exchange_copy_start(struct exchange *copy, const struct exchange *of, struct backend *backend)
 {
-	pin_rule(copy, rule);
+	pin_rule(copy, of->rule);
 	pin_backend(copy, backend);
+	if (of->client_cert != NULL)
+		pin_client_cert(copy, of->client_cert);
 	copy->request_deadline_ms =
 		copy->started_ms + copy->worker->config->limits.upstream_response_ms;
 	timer_set(copy->worker->loop, &copy->timer, copy->request_deadline_ms);
@@ -358,6 +368,8 @@ static void run_rule(struct exchange *ex, const struct match_result *match,
 	const struct rule *rule = match->rule;
 
 	pin_rule(ex, match->rule);
+	if (match->listener->client_cert != NULL)
+		pin_client_cert(ex, match->listener->client_cert);
 	if (rule->fail_status != 0)
 		exchange_fail(ex, rule->fail_status, "invalid_rule");
 	else if (answer_preflight(ex, &rule->cors))

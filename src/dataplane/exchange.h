@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-struct upstream_conn;
+struct leg;
 struct worker;
 
 #define EXCHANGE_MAGIC 0x45584348u
@@ -50,7 +50,8 @@ struct exchange {
 	struct http_response response;
 	struct rule *rule;       /* pinned from match to close */
 	struct backend *backend; /* pinned likewise */
-	struct upstream_conn *upstream;
+	struct leg *upstream;
+	struct cert *client_cert; /* pinned likewise: for backends that ask for one; or NULL */
 	struct buf unsent; /* what a leg that failed had not written yet: the next one sends it */
 	struct buf replay; /* content so far, as long as the rule may have to repeat the request */
 	const struct fields *request_trailers; /* once the request has ended; or NULL */
@@ -64,6 +65,7 @@ struct exchange {
 				or NULL */
 	uint16_t status;     /* sent to the client */
 	bool request_ended, response_started, response_ended, upgraded;
+	bool unsent_raw;   /* that is content; else text of HTTP/1.1, head and all */
 	bool routed;       /* the head was complete and understood */
 	bool replay_lost;  /* more content came than is kept */
 	uint8_t tries;     /* legs begun for one attempt */
@@ -76,7 +78,7 @@ struct exchange *exchange_new(struct conn *conn, void *stream);
 /* Of mirror.c: no client, and a deadline of its own. copy->request is filled between the two. */
 struct exchange *exchange_copy_new(struct worker *worker, const struct transport *proto,
 				   void *stream);
-void exchange_copy_start(struct exchange *copy, struct rule *rule, struct backend *backend);
+void exchange_copy_start(struct exchange *copy, const struct exchange *of, struct backend *backend);
 
 /* ---- called by the codec ---- */
 void exchange_start(struct exchange *ex); /* request head complete: match, filter, answer or dial */

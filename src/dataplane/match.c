@@ -38,7 +38,7 @@ struct match_result match_request(const struct snap_port *port, struct str_view 
 				  const struct http_request *request)
 {
 	const struct snap_listener *listener = match_listener(port, request->authority.host);
-	struct match_result result = {.answer = MATCH_NONE};
+	struct match_result result = {.answer = MATCH_NONE, .listener = listener};
 	struct str_view other;
 
 	if (port->tls && sni.len > 0 && listener != match_listener(port, sni)) {

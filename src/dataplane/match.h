@@ -19,7 +19,8 @@ enum match_answer {
 
 struct match_result {
 	enum match_answer answer;
-	struct rule *rule; /* not pinned yet */
+	const struct snap_listener *listener; /* of the host; NULL: none */
+	struct rule *rule;                    /* not pinned yet */
 	struct str_view
 		prefix; /* the path prefix that matched, for ReplacePrefixMatch; "" otherwise */
 };

@@ -123,7 +123,7 @@ static void copy_begin(struct exchange *ex, struct backend *backend)
 	pool->copy_count++;
 	metric_add(&ex->worker->metrics.mirrored, 1);
 	if (copy_request(copy->ex, ex))
-		exchange_copy_start(copy->ex, ex->rule, backend);
+		exchange_copy_start(copy->ex, ex, backend);
 	else
 		copy_drop(copy);
 }

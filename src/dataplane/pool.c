@@ -1,6 +1,7 @@
 #include "dataplane/pool.h"
 
 #include "base/own.h"
+#include "dataplane/up_tls.h"
 
 #include <stdlib.h>
 
@@ -12,26 +13,55 @@ void pool_init(struct pool *pool)
 	map_init(&pool->endpoints);
 }
 
+static void endpoint_free(void *value)
+{
+	struct endpoint *endpoint = value;
+
+	up_peer_free(endpoint->peer);
+	free(endpoint);
+}
+
 void pool_deinit(struct pool *pool)
 {
-	map_deinit(&pool->endpoints, free);
+	map_deinit(&pool->endpoints, endpoint_free);
 }
 
-static struct str_view key_of(const struct sock_addr *addr)
+#define KEY_MAX  (1 + 2 * sizeof(uint64_t) + sizeof(struct sockaddr_un))
+#define KEY_MARK 0x80 /* an address by itself begins with its family, which is less */
+
+/* Connections are shared by those that would make the same ones: address, protocol, and with TLS
+ * whom it trusts and which certificate it shows. */
+static struct str_view key_of(const struct sock_addr *addr, const struct backend *backend,
+			      const struct pool_wish *wish, char out[KEY_MAX])
 {
-	return sv_new((const char *)&addr->u, addr->len);
+	uint64_t ids[2] = {backend->tls == NULL ? 0 : backend->tls->id,
+			   wish->client_cert == NULL ? 0 : wish->client_cert->id};
+
+	if (wish->way == WAY_H1)
+		return sv_new((const char *)&addr->u, addr->len);
+	out[0] = (char)(KEY_MARK | wish->way);
+	memcpy(out + 1, ids, sizeof(ids));
+	memcpy(out + 1 + sizeof(ids), &addr->u, addr->len);
+	return sv_new(out, 1 + sizeof(ids) + addr->len);
 }
 
-static struct endpoint *pool_endpoint(struct pool *pool, const struct sock_addr *addr)
+static struct endpoint *pool_endpoint(struct pool *pool, const struct backend *backend,
+				      size_t index, const struct pool_wish *wish)
 {
-	struct endpoint *endpoint = map_get(&pool->endpoints, key_of(addr));
+	const struct sock_addr *addr = &backend->endpoints[index];
+	char text[KEY_MAX];
+	struct str_view key = key_of(addr, backend, wish, text);
+	struct endpoint *endpoint = map_get(&pool->endpoints, key);
 
 	if (endpoint == NULL) {
 		endpoint = xcalloc(1, sizeof(*endpoint));
 		endpoint->addr = *addr;
+		endpoint->way = wish->way;
 		endpoint->id = ++pool->last_id;
 		list_init(&endpoint->idle);
-		(void)map_put(&pool->endpoints, key_of(addr), endpoint);
+		list_init(&endpoint->sessions);
+		list_init(&endpoint->dials);
+		(void)map_put(&pool->endpoints, key, endpoint);
 	}
 	return endpoint;
 }
@@ -59,8 +89,8 @@ static struct endpoint *first_up(struct pool *pool, const struct backend *backen
 				 const struct pool_wish *wish)
 {
 	for (size_t i = 0; i < backend->endpoint_count; i++) {
-		struct endpoint *endpoint = pool_endpoint(
-			pool, &backend->endpoints[(from + i) % backend->endpoint_count]);
+		struct endpoint *endpoint =
+			pool_endpoint(pool, backend, (from + i) % backend->endpoint_count, wish);
 
 		if (!unwelcome(endpoint, wish))
 			return endpoint;
@@ -74,11 +104,11 @@ struct endpoint *pool_choose(struct pool *pool, const struct backend *backend,
 	size_t count = backend->endpoint_count;
 	size_t first = (size_t)((wish->random >> 32) % count),
 	       second = (size_t)((wish->random & 0xffffffffu) % count);
-	struct endpoint *chosen = pool_endpoint(pool, &backend->endpoints[first]);
+	struct endpoint *chosen = pool_endpoint(pool, backend, first, wish);
 	struct endpoint *other;
 
 	if (count > 1) {
-		other = pool_endpoint(pool, &backend->endpoints[second]);
+		other = pool_endpoint(pool, backend, second, wish);
 		if (better(other, chosen, wish))
 			chosen = other;
 		other = unwelcome(chosen, wish) ? first_up(pool, backend, first, wish) : NULL;
@@ -111,8 +141,8 @@ void pool_sweep(struct pool *pool, int64_t now, int64_t idle_ms)
 	for (size_t it = 0; map_next(&pool->endpoints, &it, &key, &value);) {
 		struct endpoint *endpoint = value;
 
-		if (endpoint->active == 0 && endpoint->idle_count == 0 &&
+		if (endpoint->active == 0 && endpoint->idle_count == 0 && endpoint->lines == 0 &&
 		    endpoint->used + idle_ms < now)
-			free(map_remove(&pool->endpoints, key));
+			endpoint_free(map_remove(&pool->endpoints, key));
 	}
 }

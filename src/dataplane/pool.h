@@ -11,14 +11,31 @@
 #include "dataplane/snapshot.h"
 #include "loop/loop.h"
 
-struct endpoint { /* one address, as this worker knows it */
+/* What is spoken on the connections of an endpoint. */
+enum way {
+	WAY_H1,     /* HTTP/1.1 */
+	WAY_H2,     /* HTTP/2 with prior knowledge */
+	WAY_TLS,    /* TLS, and what the handshake chooses */
+	WAY_TLS_H1, /* TLS, HTTP/1.1 only: a request that may become a tunnel */
+	WAY_TLS_H2  /* TLS, HTTP/2 only */
+};
+
+struct up_peer; /* up_tls.h */
+
+struct endpoint { /* one address, one way to speak to it, as this worker knows it */
 	struct sock_addr addr;
+	enum way way;
 	uint64_t id;      /* of this pool, from 1 on; never used again */
 	struct list idle; /* newest first */
 	unsigned idle_count, active;
-	unsigned failures;  /* connects that failed in a row */
-	int64_t down_until; /* passive ejection, monotonic ms; 0: fine */
-	int64_t used;       /* last choice, monotonic ms */
+	struct list sessions; /* HTTP/2 connections that take requests (up_h2.c) */
+	struct list dials;    /* connections being made that requests wait for (up_dial.c) */
+	unsigned lines;       /* sessions, those that take nothing more too, and dials */
+	bool chose_h1;        /* its last handshake did */
+	struct up_peer *peer; /* with TLS: once it was dialled */
+	unsigned failures;    /* connects that failed in a row */
+	int64_t down_until;   /* passive ejection, monotonic ms; 0: fine */
+	int64_t used;         /* last choice, monotonic ms */
 };
 
 struct pool {
@@ -33,6 +50,8 @@ struct pool_wish {
 	uint64_t random; /* 64 fresh bits */
 	int64_t now;
 	uint64_t avoid; /* id of the endpoint that has just failed; 0: none */
+	enum way way;
+	const struct cert *client_cert; /* or NULL */
 };
 
 /* Two endpoints drawn at random, the less busy one wins; those that failed lately are left out

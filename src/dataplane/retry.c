@@ -83,6 +83,7 @@ static bool repeat(struct exchange *ex)
 		return false;
 	upstream_detach(ex);
 	buf_deinit(&ex->unsent); /* the next attempt begins at the beginning */
+	ex->unsent_raw = false;
 	wait = wait_of(ex);
 	ex->retries++;
 	ex->arena.max += (size_t)worker->config->limits.head * 2; /* for another response head */

@@ -172,6 +172,71 @@ static void mirrors_unref(const struct mirror *mirrors, size_t count, struct gra
 		part_unref(&mirrors[i].backend->part, graveyard);
 }
 
+/* ---- TLS of backends ---- */
+
+static uint64_t next_part_id(void)
+{
+	static _Atomic uint64_t next = 1; /* identity, not state: never read back */
+
+	return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+}
+
+static void ca_set_destroy(struct part *part, struct graveyard *graveyard)
+{
+	(void)graveyard;
+	free(CONTAINER_OF(part, struct ca_set, part));
+}
+
+static void ca_set_deep(void *copy, struct pack *pack)
+{
+	struct ca_set *cas = copy;
+
+	cas->certs = pack_views(pack, cas->certs, cas->count);
+}
+
+struct ca_set *ca_set_new(const struct ca_set *like)
+{
+	struct ca_set *cas = pack_new(like, sizeof(*like), ca_set_deep);
+
+	part_init(&cas->part, ca_set_destroy);
+	cas->id = next_part_id();
+	return cas;
+}
+
+static void backend_tls_destroy(struct part *part, struct graveyard *graveyard)
+{
+	struct backend_tls *tls = CONTAINER_OF(part, struct backend_tls, part);
+
+	part_unref(&tls->cas->part, graveyard);
+	free(tls);
+}
+
+static void backend_tls_deep(void *copy, struct pack *pack)
+{
+	struct backend_tls *tls = copy;
+	struct san *sans = PACK_ARRAY(pack, tls->sans, tls->san_count);
+
+	for (size_t i = 0; i < tls->san_count; i++) {
+		struct str_view name = pack_sv(pack, tls->sans[i].name);
+
+		if (sans != NULL)
+			sans[i].name = name;
+	}
+	tls->sans = sans;
+	tls->name = pack_sv(pack, tls->name);
+	tls->server_name = pack_sv(pack, tls->server_name);
+}
+
+struct backend_tls *backend_tls_new(const struct backend_tls *like)
+{
+	struct backend_tls *tls = pack_new(like, sizeof(*like), backend_tls_deep);
+
+	part_init(&tls->part, backend_tls_destroy);
+	tls->id = next_part_id();
+	part_ref(&tls->cas->part);
+	return tls;
+}
+
 /* ---- backends ---- */
 
 static void backend_destroy(struct part *part, struct graveyard *graveyard)
@@ -179,6 +244,8 @@ static void backend_destroy(struct part *part, struct graveyard *graveyard)
 	struct backend *backend = CONTAINER_OF(part, struct backend, part);
 
 	mirrors_unref(backend->mirrors, backend->mirror_count, graveyard);
+	if (backend->tls != NULL)
+		part_unref(&backend->tls->part, graveyard);
 	free(backend);
 }
 
@@ -202,6 +269,8 @@ struct backend *backend_new(const struct backend *like)
 
 	part_init(&backend->part, backend_destroy);
 	mirrors_ref(backend->mirrors, backend->mirror_count);
+	if (backend->tls != NULL)
+		part_ref(&backend->tls->part);
 	return backend;
 }
 
@@ -285,6 +354,8 @@ static void snap_listener_destroy(struct part *part, struct graveyard *graveyard
 
 	for (size_t i = 0; i < listener->cert_count; i++)
 		part_unref(&listener->certs[i]->part, graveyard);
+	if (listener->client_cert != NULL)
+		part_unref(&listener->client_cert->part, graveyard);
 	for (size_t i = 0; i < listener->vhost_count; i++)
 		part_unref(vhost_part(listener->vhosts[i]), graveyard);
 	host_index_free(listener->index);
@@ -309,6 +380,8 @@ struct snap_listener *snap_listener_new(const struct snap_listener *like)
 	part_init(&listener->part, snap_listener_destroy);
 	for (size_t i = 0; i < listener->cert_count; i++)
 		part_ref(&listener->certs[i]->part);
+	if (listener->client_cert != NULL)
+		part_ref(&listener->client_cert->part);
 	for (size_t i = 0; i < listener->vhost_count; i++)
 		part_ref(vhost_part(listener->vhosts[i]));
 	listener->index = host_index_new(listener->vhost_hosts, (void *const *)listener->vhosts,

@@ -91,9 +91,33 @@ struct mirror { /* HTTPRequestMirrorFilter: a share of the requests goes there t
 
 /* ---- backends ---- */
 enum backend_protocol {
-	BACKEND_HTTP1,
-	BACKEND_H2C
-}; /* H2C: served from the issue that brings it */
+	BACKEND_HTTP1, /* with TLS: HTTP/2 as well, when the backend chooses it (ALPN) */
+	BACKEND_H2C    /* HTTP/2 with prior knowledge; with TLS: HTTP/2 or nothing */
+};
+
+struct ca_set { /* whom a backend's certificate may come from; parsed by each worker on first use */
+	struct part part;
+	uint64_t id; /* differs for every ca_set_new */
+	size_t count;
+	const struct str_view *certs; /* DER */
+};
+struct ca_set *ca_set_new(const struct ca_set *like); /* copies all; one owner, the caller */
+
+struct san {      /* a subject alternative name that the backend's certificate may have */
+	bool uri; /* else a DNS name */
+	struct str_view name;
+};
+
+struct backend_tls { /* BackendTLSPolicy, as one Service's port has it */
+	struct part part;
+	uint64_t id;                 /* differs for every backend_tls_new */
+	struct str_view name;        /* "default/policy", for the log */
+	struct str_view server_name; /* SNI, and what the certificate must name if sans are none */
+	size_t san_count;
+	const struct san *sans; /* one of them must be in the certificate */
+	struct ca_set *cas;     /* a reference is taken */
+};
+struct backend_tls *backend_tls_new(const struct backend_tls *like); /* one owner, the caller */
 
 struct backend { /* one backendRef of a rule */
 	struct part part;
@@ -101,6 +125,7 @@ struct backend { /* one backendRef of a rule */
 	uint32_t weight;
 	uint16_t fail_status; /* 0: fine; 500: reference does not resolve; 503: no ready endpoint */
 	enum backend_protocol protocol;
+	struct backend_tls *tls; /* a reference is taken; NULL: without */
 	bool resolved_name; /* endpoints came from DNS: checked again against forbidden addresses
 			       when dialled */
 	struct header_mods request_headers, response_headers;
@@ -208,7 +233,9 @@ struct snap_listener {
 	enum serves serves; /* all but HTTP: a vhost has one rule that counts, its first */
 	size_t cert_count;
 	struct cert *const
-		*certs; /* owned references; none: handshakes are refused with an alert */
+		*certs;           /* owned references; none: handshakes are refused with an alert */
+	struct cert *client_cert; /* shown to backends that ask for one (an owned reference), or
+				     NULL */
 	size_t vhost_count;
 	const struct str_view *vhost_hosts; /* "shop.example.com", "*.example.com", "" for any */
 	struct vhost *const *vhosts;        /* owned references */

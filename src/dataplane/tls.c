@@ -347,6 +347,11 @@ void tls_server_free(struct tls_server *server)
 	free(server);
 }
 
+struct cert_cache *tls_server_certs(const struct tls_server *server)
+{
+	return server->certs;
+}
+
 /* ---- one connection ---- */
 
 struct tls_conn *tls_conn_new(struct conn *conn)

@@ -11,9 +11,13 @@
 
 struct tls_server; /* the SSL_CTX of a listener policy, and the certificates parsed so far */
 struct tls_conn;
+struct cert_cache;
 
 struct tls_server *tls_server_new(struct err *err);
 void tls_server_free(struct tls_server *server);
+
+/* The certificates that it has parsed: a worker's connections to backends show some too. */
+struct cert_cache *tls_server_certs(const struct tls_server *server);
 
 /* At the first bytes: a connection that says nothing costs no TLS state. */
 struct tls_conn *tls_conn_new(struct conn *conn);

@@ -1,4 +1,5 @@
-/* dataplane/upstream.c - requests to HTTP/1.1 backends: dialling, sending, deadlines, the pools */
+/* dataplane/upstream.c - requests to backends: endpoints, and of HTTP/1.1 dialling, sending,
+ * deadlines, the pools */
 #include "dataplane/upstream_priv.h"
 
 #include "base/own.h"
@@ -33,6 +34,8 @@ void up_close(struct upstream_conn *up)
 	timer_stop(up_loop(up), &up->timer);
 	task_cancel(&up->turn);
 	loop_remove(up_loop(up), &up->watch);
+	up_tls_free(up->tls, up->watch.fd);
+	up->tls = NULL;
 	if (up->watch.fd >= 0)
 		close(up->watch.fd);
 	up->watch.fd = -1;
@@ -44,19 +47,12 @@ void up_close(struct upstream_conn *up)
 	worker_free_later(up->owner->worker, up_release, up);
 }
 
-void up_unlink(struct upstream_conn *up)
-{
-	if (up->ex != NULL)
-		up->ex->upstream = NULL;
-	up->ex = NULL;
-}
-
 /* What has the backend seen of the request? Nothing of it has left; or a kept connection turned out
  * to be closed, and the request may be seen twice (RFC 9112, section 9.3.1; RFC 9110,
  * section 9.2.2). */
 static enum leg_fate up_fate(const struct upstream_conn *up)
 {
-	const struct http_request *request = &up->ex->request;
+	const struct http_request *request = &up->leg.ex->request;
 
 	if (!up->wrote && !up->out.spent && up->reused)
 		return LEG_UNSEEN;
@@ -70,7 +66,7 @@ static enum leg_fate up_fate(const struct upstream_conn *up)
 
 void up_fail(struct upstream_conn *up, uint16_t status, const char *failure)
 {
-	struct exchange *ex = up->ex;
+	struct exchange *ex = up->leg.ex;
 	enum leg_fate fate;
 
 	if (ex == NULL) {
@@ -81,9 +77,10 @@ void up_fail(struct upstream_conn *up, uint16_t status, const char *failure)
 	if (fate <= LEG_UNSEEN) { /* what waited for the connection goes with the next one */
 		buf_deinit(&ex->unsent);
 		ex->unsent = up->out;
+		ex->unsent_raw = false;
 		buf_init(&up->out, 0);
 	}
-	up_unlink(up);
+	leg_part(&up->leg);
 	up_close(up);
 	exchange_upstream_failed(ex, status, failure, fate);
 }
@@ -105,7 +102,7 @@ void up_arm(struct upstream_conn *up)
 
 	if (up->state == UP_CONNECTING)
 		wait = limits->upstream_connect_ms;
-	else if (up->ex != NULL && !up->half_closed && (up->ex->upgraded || up->streams))
+	else if (up->leg.ex != NULL && !up->half_closed && (up->leg.ex->upgraded || up->streams))
 		wait = limits->tunnel_idle_ms;
 	else if (!up->head_done && up->request_done)
 		wait = limits->upstream_response_ms;
@@ -133,45 +130,48 @@ static void up_timeout(struct timer *timer)
 
 /* ---- sending ---- */
 
-bool up_would_block(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
-
 /* Writes bytes now; how many went, or -1 with errno of a broken connection. */
 static ssize_t up_write(struct upstream_conn *up, struct str_view bytes)
 {
-	ssize_t count = send(up->watch.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+	ssize_t count = up_io_send(up->watch.fd, up->tls, bytes);
 
 	if (count < 0)
-		return up_would_block(errno) ? 0 : -1;
+		return -1;
 	up->wrote = up->wrote || count > 0;
 	return count;
 }
 
+/* TLS: records that the socket had no room for. */
+static bool up_records_sent(struct upstream_conn *up)
+{
+	return up->tls == NULL || up_tls_flush(up->tls, up->watch.fd);
+}
+
 static void up_room(struct upstream_conn *up)
 {
-	if (!up->full || buf_len(&up->out) > up_limits(up)->buffer / 2 || up->ex == NULL)
+	if (!up->full || buf_len(&up->out) > up_limits(up)->buffer / 2 || up->leg.ex == NULL)
 		return;
 	up->full = false;
-	exchange_upstream_room(up->ex);
+	exchange_upstream_room(up->leg.ex);
 }
 
 /* The client has ended its side of a tunnel, and all it sent is on its way. */
 static void up_half_close(struct upstream_conn *up)
 {
-	if (up->ex == NULL || !up->ex->upgraded || !up->request_done || up->half_closed ||
-	    buf_len(&up->out) > 0)
+	if (up->leg.ex == NULL || !up->leg.ex->upgraded || !up->request_done || up->half_closed ||
+	    buf_len(&up->out) > 0 || !up_records_sent(up))
 		return;
 	up->half_closed = true;
 	up_arm(up);
+	if (up->tls != NULL)
+		up_tls_goodbye(up->tls, up->watch.fd);
 	if (shutdown(up->watch.fd, SHUT_WR) < 0)
 		up_fail_later(up, 502, "upstream_closed");
 }
 
 static void up_flush(struct upstream_conn *up)
 {
-	if (up->state != UP_ACTIVE || buf_len(&up->out) == 0)
+	if (up->state != UP_ACTIVE || !up_records_sent(up) || buf_len(&up->out) == 0)
 		return;
 	for (;;) {
 		struct str_view rest = buf_view(&up->out);
@@ -234,6 +234,15 @@ static void up_connected(struct upstream_conn *up)
 	up_flush(up);
 }
 
+/* Of an idle connection: was it something of TLS (a ticket) and nothing else? */
+static bool up_only_records(struct upstream_conn *up)
+{
+	char byte;
+
+	return up->tls != NULL && up_tls_read(up->tls, up->watch.fd, &byte, 1) < 0 &&
+	       up_would_block(errno);
+}
+
 static void up_ready(struct loop_fd *watch, unsigned events)
 {
 	struct upstream_conn *up = CONTAINER_OF(watch, struct upstream_conn, watch);
@@ -242,7 +251,7 @@ static void up_ready(struct loop_fd *watch, unsigned events)
 	if (up->state == UP_IDLE) {
 		/* Bytes nobody asked for, or the end: either way nobody may have it now. A
 		 * report that it is writable alone is no news. */
-		if ((events & (LOOP_READ | LOOP_GONE)) != 0)
+		if ((events & (LOOP_READ | LOOP_GONE)) != 0 && !up_only_records(up))
 			up_close(up);
 		return;
 	}
@@ -331,79 +340,31 @@ static struct upstream_conn *up_take_idle(struct endpoint *endpoint, bool look)
 	return NULL;
 }
 
+const char *up_connect(struct upstreams *owner, struct endpoint *endpoint, struct loop_fd *watch,
+		       bool *in_progress)
+{
+	const struct plane_config *config = owner->worker->config;
+
+	metric_add(&owner->worker->metrics.upstream_dials, 1);
+	if (config->may_dial != NULL && !config->may_dial(config->may_dial_arg, &endpoint->addr))
+		return "upstream_forbidden";
+	watch->fd = sock_connect(&endpoint->addr, in_progress);
+	if (watch->fd >= 0 &&
+	    loop_add(owner->worker->loop, watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) == 0)
+		return NULL;
+	pool_failed(endpoint, loop_now(owner->worker->loop));
+	return "upstream_connect";
+}
+
 static void up_dial(struct upstream_conn *up)
 {
-	const struct plane_config *config = up->owner->worker->config;
 	bool in_progress = false;
-	int fd;
+	const char *failure = up_connect(up->owner, up->endpoint, &up->watch, &in_progress);
 
-	metric_add(&up->owner->worker->metrics.upstream_dials, 1);
-	if (config->may_dial != NULL &&
-	    !config->may_dial(config->may_dial_arg, &up->endpoint->addr)) {
-		up_fail_later(up, 503, "upstream_forbidden");
-		return;
-	}
-	fd = sock_connect(&up->endpoint->addr, &in_progress);
-	up->watch.fd = fd;
-	if (fd < 0 ||
-	    loop_add(up_loop(up), &up->watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) < 0) {
-		pool_failed(up->endpoint, loop_now(up_loop(up)));
-		up_fail_later(up, 503, "upstream_connect");
-		return;
-	}
-	if (!in_progress)
+	if (failure != NULL)
+		up_fail_later(up, 503, failure);
+	else if (!in_progress)
 		up->state = UP_ACTIVE;
-}
-
-/* The connection takes over the exchange. */
-static void up_start(struct upstream_conn *up, struct exchange *ex)
-{
-	size_t head = up_limits(up)->head < WORKER_BUFFER_SIZE ? up_limits(up)->head
-							       : WORKER_BUFFER_SIZE - 1;
-	struct h1_limits limits = {.line = head, .head = head, .fields = up_limits(up)->fields};
-
-	up->ex = ex;
-	ex->upstream = up;
-	up->interims = 0;
-	up->wrote = up->heard = up->head_done = up->response_done = false;
-	up->paused = up->full = up->streams = up->readable = up->eof = up->half_closed = false;
-	up->failure = NULL;
-	up->request_done = ex->request_ended;
-	h1_head_init(&up->head, &limits, &ex->arena);
-	memset(&up->body, 0, sizeof(up->body));
-}
-
-void upstream_begin(struct exchange *ex)
-{
-	struct upstreams *owner = ex->worker->upstreams;
-	struct pool_wish wish = {.random = exchange_random(ex->worker),
-				 .now = loop_now(ex->worker->loop),
-				 .avoid = ex->tries > 1 || ex->retries > 0 ? ex->endpoint : 0};
-	struct endpoint *endpoint = pool_choose(&owner->pool, ex->backend, &wish);
-	bool careful =
-		ex->request.framing != BODY_NONE || !http_method_idempotent(ex->request.method_id);
-	struct upstream_conn *up = ex->fresh ? NULL : up_take_idle(endpoint, careful);
-
-	if (up == NULL)
-		up = up_new(owner, endpoint);
-	else
-		metric_add(&ex->worker->metrics.upstream_reuses, 1);
-	ex->endpoint = endpoint->id;
-	up_start(up, ex);
-	if (buf_len(&ex->unsent) > 0) {
-		buf_deinit(&up->out);
-		up->out = ex->unsent;
-		buf_init(&ex->unsent, 0);
-		up->full =
-			buf_len(&up->out) >= up_limits(up)->buffer; /* as it was when it failed */
-	} else if (!h1_write_request(&up->out, &ex->request)) {
-		up_fail_later(up, 431, "head_too_large");
-		return;
-	}
-	if (up->state == UP_CONNECTING)
-		up_dial(up);
-	up_arm(up);
-	up_send_later(up);
 }
 
 /* ---- the request's body ---- */
@@ -426,9 +387,10 @@ static struct str_view up_write_direct(struct upstream_conn *up, struct str_view
 	return count > 0 ? sv_skip(bytes, (size_t)count) : bytes;
 }
 
-bool upstream_body(struct exchange *ex, struct str_view bytes)
+static bool h1_leg_body(struct leg *leg, struct str_view bytes)
 {
-	struct upstream_conn *up = ex->upstream;
+	struct upstream_conn *up = CONTAINER_OF(leg, struct upstream_conn, leg);
+	const struct exchange *ex = leg->ex;
 	bool chunked = ex->request.framing == BODY_CHUNKED && !ex->upgraded;
 	char head[H1_CHUNK_HEAD_MAX];
 
@@ -452,9 +414,10 @@ bool upstream_body(struct exchange *ex, struct str_view bytes)
 	return up_has_room(up);
 }
 
-void upstream_end(struct exchange *ex, const struct fields *trailers)
+static void h1_leg_end(struct leg *leg, const struct fields *trailers)
 {
-	struct upstream_conn *up = ex->upstream;
+	struct upstream_conn *up = CONTAINER_OF(leg, struct upstream_conn, leg);
+	const struct exchange *ex = leg->ex;
 
 	UP_CHECK(up);
 	up->request_done = true;
@@ -471,9 +434,9 @@ void upstream_end(struct exchange *ex, const struct fields *trailers)
 	up_send_later(up);
 }
 
-void upstream_resume(struct exchange *ex)
+static void h1_leg_resume(struct leg *leg)
 {
-	struct upstream_conn *up = ex->upstream;
+	struct upstream_conn *up = CONTAINER_OF(leg, struct upstream_conn, leg);
 
 	UP_CHECK(up);
 	up->paused = false;
@@ -489,18 +452,198 @@ static bool untouched(const struct upstream_conn *up)
 	       up->failure == NULL && up->endpoint->idle_count < up_limits(up)->upstream_idle;
 }
 
-void upstream_detach(struct exchange *ex)
+static void h1_leg_detach(struct leg *leg)
 {
-	struct upstream_conn *up = ex->upstream;
+	struct upstream_conn *up = CONTAINER_OF(leg, struct upstream_conn, leg);
 
-	if (up == NULL)
-		return;
 	UP_CHECK(up);
-	up_unlink(up);
+	leg_part(leg);
 	if (untouched(up))
 		up_idle(up);
 	else
 		up_close(up);
+}
+
+static const struct leg_codec h1_leg = {
+	.body = h1_leg_body,
+	.end = h1_leg_end,
+	.resume = h1_leg_resume,
+	.detach = h1_leg_detach,
+};
+
+/* ---- beginning ---- */
+
+/* The connection takes over the exchange. */
+static void up_start(struct upstream_conn *up, struct exchange *ex)
+{
+	size_t head = up_limits(up)->head < WORKER_BUFFER_SIZE ? up_limits(up)->head
+							       : WORKER_BUFFER_SIZE - 1;
+	struct h1_limits limits = {.line = head, .head = head, .fields = up_limits(up)->fields};
+
+	leg_join(&up->leg, &h1_leg, ex);
+	up->interims = 0;
+	up->wrote = up->heard = up->head_done = up->response_done = false;
+	up->paused = up->full = up->streams = up->readable = up->eof = up->half_closed = false;
+	up->failure = NULL;
+	up->request_done = ex->request_ended;
+	h1_head_init(&up->head, &limits, &ex->arena);
+	memset(&up->body, 0, sizeof(up->body));
+}
+
+/* The head, and content that waits already: that of a leg which would have spoken another protocol,
+ * or none yet. */
+static void up_write_all(struct upstream_conn *up)
+{
+	struct exchange *ex = up->leg.ex;
+	struct buf content;
+	bool brought = up_content(ex, &content);
+
+	if (!h1_write_request(&up->out, &ex->request)) {
+		up_fail_later(up, 431, "head_too_large");
+	} else if (brought) {
+		(void)h1_leg_body(&up->leg, buf_view(&content));
+		if (ex->request_ended)
+			h1_leg_end(&up->leg, ex->request_trailers);
+	}
+	buf_deinit(&content);
+}
+
+static void up_send_request(struct upstream_conn *up)
+{
+	struct exchange *ex = up->leg.ex;
+
+	if (buf_len(&ex->unsent) > 0 && !ex->unsent_raw) {
+		buf_deinit(&up->out);
+		up->out = ex->unsent;
+		buf_init(&ex->unsent, 0);
+		up->full =
+			buf_len(&up->out) >= up_limits(up)->buffer; /* as it was when it failed */
+	} else {
+		up_write_all(up);
+	}
+}
+
+void up_h1_begin(struct endpoint *endpoint, int fd, struct up_tls *tls, struct exchange *ex)
+{
+	struct upstream_conn *up = up_new(ex->worker->upstreams, endpoint);
+
+	up->watch.fd = fd;
+	up->tls = tls;
+	up->state = UP_ACTIVE;
+	up_start(up, ex);
+	up_send_request(up);
+	if (loop_add(up_loop(up), &up->watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) < 0)
+		up_fail_later(up, 503, "upstream_connect");
+	up_arm(up);
+	up_send_later(up);
+}
+
+static bool up_reuse(struct endpoint *endpoint, struct exchange *ex)
+{
+	bool careful =
+		ex->request.framing != BODY_NONE || !http_method_idempotent(ex->request.method_id);
+	struct upstream_conn *up = ex->fresh ? NULL : up_take_idle(endpoint, careful);
+
+	if (up == NULL)
+		return false;
+	metric_add(&up->owner->worker->metrics.upstream_reuses, 1);
+	up_start(up, ex);
+	up_send_request(up);
+	up_arm(up);
+	up_send_later(up);
+	return true;
+}
+
+static void up_begin_plain(struct endpoint *endpoint, struct exchange *ex)
+{
+	struct upstream_conn *up = up_new(ex->worker->upstreams, endpoint);
+
+	up_start(up, ex);
+	up_send_request(up);
+	if (up->failure == NULL)
+		up_dial(up);
+	up_arm(up);
+	up_send_later(up);
+}
+
+/* ---- upstream.h ---- */
+
+/* Bytes that were written as HTTP/1.1 once stay that. */
+static enum way way_of(const struct exchange *ex)
+{
+	const struct backend *backend = ex->backend;
+	bool only_h1 = ex->request.websocket || (buf_len(&ex->unsent) > 0 && !ex->unsent_raw);
+	bool only_h2 = backend->protocol == BACKEND_H2C;
+
+	if (backend->tls == NULL)
+		return only_h2 ? WAY_H2 : WAY_H1;
+	if (only_h2)
+		return WAY_TLS_H2;
+	return only_h1 ? WAY_TLS_H1 : WAY_TLS;
+}
+
+void upstream_begin(struct exchange *ex)
+{
+	struct pool_wish wish = {.random = exchange_random(ex->worker),
+				 .now = loop_now(ex->worker->loop),
+				 .avoid = ex->tries > 1 || ex->retries > 0 ? ex->endpoint : 0,
+				 .way = way_of(ex),
+				 .client_cert = ex->client_cert};
+	struct endpoint *endpoint = pool_choose(&ex->worker->upstreams->pool, ex->backend, &wish);
+	struct up_h2 *h2 = ex->fresh ? NULL : up_h2_find(endpoint);
+
+	ex->endpoint = endpoint->id;
+	if (h2 != NULL)
+		up_h2_begin(h2, ex);
+	else if (up_reuse(endpoint, ex))
+		return;
+	else if (wish.way == WAY_H1)
+		up_begin_plain(endpoint, ex);
+	else
+		up_dial_begin(endpoint, ex);
+}
+
+bool upstream_body(struct exchange *ex, struct str_view bytes)
+{
+	return ex->upstream->codec->body(ex->upstream, bytes);
+}
+
+void upstream_end(struct exchange *ex, const struct fields *trailers)
+{
+	ex->upstream->codec->end(ex->upstream, trailers);
+}
+
+void upstream_resume(struct exchange *ex)
+{
+	ex->upstream->codec->resume(ex->upstream);
+}
+
+void upstream_detach(struct exchange *ex)
+{
+	if (ex->upstream != NULL)
+		ex->upstream->codec->detach(ex->upstream);
+}
+
+bool up_content(struct exchange *ex, struct buf *content)
+{
+	bool brought = ex->unsent_raw;
+
+	buf_init(content, 0);
+	if (brought) {
+		*content = ex->unsent;
+		buf_init(&ex->unsent, 0);
+		ex->unsent_raw = false;
+	}
+	content->max = out_max(&ex->worker->config->limits);
+	return brought;
+}
+
+void up_give_back(struct exchange *ex, struct buf *content)
+{
+	buf_deinit(&ex->unsent);
+	ex->unsent = *content;
+	ex->unsent_raw = true;
+	buf_init(content, 0);
 }
 
 /* ---- the worker's pools ---- */
@@ -527,6 +670,10 @@ static bool sweep_all(struct upstreams *upstreams, int64_t before)
 		struct endpoint *endpoint = value;
 
 		sweep_endpoint(endpoint, before);
+		if (before == INT64_MAX) { /* the worker ends */
+			up_h2_close_all(endpoint);
+			up_dial_close_all(endpoint);
+		}
 		left = left || endpoint->idle_count > 0;
 	}
 	return left;
@@ -549,6 +696,7 @@ struct upstreams *upstreams_new(struct worker *worker)
 	struct upstreams *upstreams = xcalloc(1, sizeof(*upstreams));
 
 	upstreams->worker = worker;
+	upstreams->contexts = up_contexts_new(worker);
 	pool_init(&upstreams->pool);
 	timer_init(&upstreams->sweep, upstreams_sweep);
 	return upstreams;
@@ -561,6 +709,7 @@ void upstreams_free(struct upstreams *upstreams)
 	timer_stop(upstreams->worker->loop, &upstreams->sweep);
 	(void)sweep_all(upstreams, INT64_MAX);
 	pool_deinit(&upstreams->pool);
+	up_contexts_free(upstreams->contexts);
 	free(upstreams);
 }
 

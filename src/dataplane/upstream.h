@@ -1,8 +1,8 @@
-/* dataplane/upstream.h - the leg to a backend: endpoint choice, connect, pooled keepalive, HTTP/1.1
+/* dataplane/upstream.h - the leg to a backend: endpoint choice, connect, pooled keepalive
  *
  * Per worker: a pool of idle connections for each endpoint address, bounded in number and age. A
  * connection goes back to the pool only when both messages ended exactly at their framing and
- * nothing is left over.
+ * nothing is left over. HTTP/2 connections are shared by many exchanges at once.
  */
 #ifndef DATAPLANE_UPSTREAM_H
 #define DATAPLANE_UPSTREAM_H

@@ -1,30 +1,53 @@
-/* dataplane/upstream_priv.h - what upstream.c (sending, connecting, pooling) and upstream_read.c
- * (receiving) share; nobody else includes it
+/* dataplane/upstream_priv.h - what the files of the leg to a backend share; nobody else includes it
+ *
+ * A leg has one of three forms: a connection of HTTP/1.1 (upstream.c sends, upstream_read.c
+ * receives), a stream of HTTP/2 (up_h2.c), or a place in the queue for a connection that is being
+ * made, when only the handshake tells which of the two it will be, or many will share it
+ * (up_dial.c).
  */
 #ifndef DATAPLANE_UPSTREAM_PRIV_H
 #define DATAPLANE_UPSTREAM_PRIV_H
 
 #include "dataplane/pool.h"
+#include "dataplane/up_tls.h"
 #include "dataplane/upstream.h"
 #include "dataplane/worker.h"
 #include "http/h1_body.h"
 #include "http/h1_head.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define UP_MAGIC     0x55504354u
 #define UP_CHECK(up) assert((up)->magic == UP_MAGIC)
 
+struct leg; /* what ex->upstream points to: the first member of each form */
+
+struct leg_codec { /* the functions of upstream.h, for one form; ex is the leg's */
+	bool (*body)(struct leg *leg, struct str_view bytes);
+	void (*end)(struct leg *leg, const struct fields *trailers);
+	void (*resume)(struct leg *leg);
+	void (*detach)(struct leg *leg);
+};
+
+struct leg {
+	const struct leg_codec *codec;
+	struct exchange *ex; /* NULL: they have forgotten each other */
+};
+
 enum up_state { UP_CONNECTING, UP_ACTIVE, UP_IDLE, UP_CLOSED };
 
 struct upstream_conn { /* one connection to an endpoint; owned by the exchange or by the pool */
+	struct leg leg;
 	uint32_t magic;
 	enum up_state state;
 	struct loop_fd watch; /* owns the descriptor */
+	struct up_tls *tls;   /* or NULL */
 	struct upstreams *owner;
 	struct endpoint *endpoint;
 	struct list link; /* in endpoint->idle */
-	struct exchange *ex;
 	struct timer timer;
 	struct task turn; /* flush, or report a failure, at the end of this turn */
 	struct buf out;
@@ -49,6 +72,7 @@ struct upstream_conn { /* one connection to an endpoint; owned by the exchange o
 struct upstreams {
 	struct worker *worker;
 	struct pool pool;
+	struct up_contexts *contexts; /* of TLS */
 	struct timer sweep;
 };
 
@@ -62,20 +86,84 @@ static inline struct loop *up_loop(const struct upstream_conn *up)
 	return up->owner->worker->loop;
 }
 
+static inline bool up_would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* The exchange and the leg forget each other. */
+static inline void leg_part(struct leg *leg)
+{
+	if (leg->ex != NULL)
+		leg->ex->upstream = NULL;
+	leg->ex = NULL;
+}
+
+static inline void leg_join(struct leg *leg, const struct leg_codec *codec, struct exchange *ex)
+{
+	leg->codec = codec;
+	leg->ex = ex;
+	ex->upstream = leg;
+}
+
+/* ---- the socket, with or without TLS ---- */
+static inline ssize_t up_io_send(int fd, struct up_tls *tls, struct str_view bytes)
+{
+	ssize_t count;
+
+	if (tls != NULL)
+		return up_tls_write(tls, fd, bytes);
+	count = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+	return count < 0 && up_would_block(errno) ? 0 : count; /* 0: the socket is full */
+}
+
+static inline ssize_t up_io_read(int fd, struct up_tls *tls, char *out, size_t room)
+{
+	return tls != NULL ? up_tls_read(tls, fd, out, room) : read(fd, out, room);
+}
+
+/* After a read that brought count of room bytes: is there, as far as can be known, more? */
+static inline bool up_io_more(const struct up_tls *tls, ssize_t count, size_t room)
+{
+	return tls != NULL ? up_tls_more(tls) : (size_t)count == room;
+}
+
 /* ---- upstream.c ---- */
+/* Begins to connect, or not (NULL, and *status): a word for the access log. watch->ready is set. */
+const char *up_connect(struct upstreams *owner, struct endpoint *endpoint, struct loop_fd *watch,
+		       bool *in_progress);
+/* Makes content of what the exchange brings along from a leg that failed: true when that is raw. It
+ * holds as much as a codec may bring. */
+bool up_content(struct exchange *ex, struct buf *content);
+/* What is held of the request when a leg fails before the backend saw anything. Takes content. */
+void up_give_back(struct exchange *ex, struct buf *content);
+/* HTTP/1.1 over a connection that stands: fd and tls (or NULL) are taken. */
+void up_h1_begin(struct endpoint *endpoint, int fd, struct up_tls *tls, struct exchange *ex);
 /* Closes the descriptor; the memory goes at the end of the turn, since callers may still look. */
 void up_close(struct upstream_conn *up);
-void up_unlink(struct upstream_conn *up); /* the exchange and the connection forget each other */
 /* Reports the failure to the exchange and closes; without an exchange it just closes. */
 void up_fail(struct upstream_conn *up, uint16_t status, const char *failure);
 void up_arm(struct upstream_conn *up);  /* the deadline that its state asks for, from now on */
 void up_idle(struct upstream_conn *up); /* into the pool */
-bool up_would_block(int error);
 
 /* ---- upstream_read.c ---- */
 /* Reads until nothing more is to be had, or the client is full, or the response has ended. */
 void up_read(struct upstream_conn *up);
 /* The response has ended. surplus: bytes that came behind it. Pools the connection or closes it. */
 void up_finished(struct upstream_conn *up, size_t surplus);
+
+/* ---- up_dial.c: HTTP/2, or TLS ---- */
+/* Joins a connection that is being made, or makes one. */
+void up_dial_begin(struct endpoint *endpoint, struct exchange *ex);
+void up_dial_close_all(struct endpoint *endpoint); /* when nobody waits any more */
+
+/* ---- up_h2.c ---- */
+/* fd and tls (or NULL) are taken. */
+struct up_h2 *up_h2_new(struct upstreams *owner, struct endpoint *endpoint, int fd,
+			struct up_tls *tls);
+/* A connection that takes another request now; NULL: none. */
+struct up_h2 *up_h2_find(const struct endpoint *endpoint);
+void up_h2_begin(struct up_h2 *h2, struct exchange *ex);
+void up_h2_close_all(struct endpoint *endpoint);
 
 #endif

@@ -12,7 +12,7 @@
 static bool up_reusable(const struct upstream_conn *up, size_t surplus)
 {
 	return up->request_done && buf_len(&up->out) == 0 && surplus == 0 && !up->readable &&
-	       !up->eof && up->ex->response.keep_alive && !up->ex->upgraded &&
+	       !up->eof && up->leg.ex->response.keep_alive && !up->leg.ex->upgraded &&
 	       up->endpoint->idle_count < up_limits(up)->upstream_idle;
 }
 
@@ -26,12 +26,12 @@ static void drop_input(struct upstream_conn *up)
 
 void up_finished(struct upstream_conn *up, size_t surplus)
 {
-	struct exchange *ex = up->ex;
+	struct exchange *ex = up->leg.ex;
 	bool keep = up_reusable(up, surplus);
 
 	up->response_done = true;
 	pool_worked(up->endpoint);
-	up_unlink(up);
+	leg_part(&up->leg);
 	drop_input(up);
 	if (keep)
 		up_idle(up);
@@ -42,10 +42,10 @@ void up_finished(struct upstream_conn *up, size_t surplus)
 
 static void begin_body(struct upstream_conn *up)
 {
-	const struct http_response *response = &up->ex->response;
+	const struct http_response *response = &up->leg.ex->response;
 
 	up->head_done = true;
-	h1_body_init(&up->body, response->framing, response->length, &up->ex->arena);
+	h1_body_init(&up->body, response->framing, response->length, &up->leg.ex->arena);
 	up->streams = sv_starts(fields_value(&response->fields, FIELD_CONTENT_TYPE),
 				SV("text/event-stream"));
 }
@@ -53,19 +53,20 @@ static void begin_body(struct upstream_conn *up)
 /* 101 only to who asked for it, with the protocol that was asked for (RFC 9110, section 7.8). */
 static bool head_acceptable(struct upstream_conn *up)
 {
-	const struct http_response *response = &up->ex->response;
+	const struct http_response *response = &up->leg.ex->response;
 
 	if (response->status == 101)
-		return up->ex->request.websocket && response->websocket &&
-		       (!up->ex->request.connect || websocket_proved(&up->ex->request, response));
+		return up->leg.ex->request.websocket && response->websocket &&
+		       (!up->leg.ex->request.connect ||
+			websocket_proved(&up->leg.ex->request, response));
 	return !http_is_interim(response->status) || ++up->interims <= INTERIMS_MAX;
 }
 
-/* One head out of run; how many bytes it took. 0: more is needed, or the leg has failed (up->ex
+/* One head out of run; how many bytes it took. 0: more is needed, or the leg has failed (up->leg.ex
  * NULL). */
 static size_t parse_head(struct upstream_conn *up, struct str_view run)
 {
-	struct exchange *ex = up->ex;
+	struct exchange *ex = up->leg.ex;
 	enum h1_result result =
 		h1_head_response(&up->head, run, ex->request.method_id, &ex->response);
 
@@ -89,7 +90,7 @@ static size_t parse_head(struct upstream_conn *up, struct str_view run)
 	if (ex->response.status == 101)
 		up->request_done = false; /* the tunnel has an end of its own */
 	exchange_upstream_head(ex);
-	if (up->ex != NULL)
+	if (up->leg.ex != NULL)
 		up_arm(up);
 	return up->head.consumed;
 }
@@ -97,7 +98,7 @@ static size_t parse_head(struct upstream_conn *up, struct str_view run)
 /* Pieces of content that are passed on as one. */
 static void pass_on(struct upstream_conn *up, struct str_view *content)
 {
-	if (content->len > 0 && !exchange_upstream_body(up->ex, *content))
+	if (content->len > 0 && !exchange_upstream_body(up->leg.ex, *content))
 		up->paused = true;
 	content->len = 0;
 }
@@ -122,7 +123,7 @@ static size_t parse_body(struct upstream_conn *up, struct str_view run, struct s
 	struct str_view piece;
 	enum h1_result result;
 
-	if (up->ex->upgraded) {
+	if (up->leg.ex->upgraded) {
 		*content = run;
 		return run.len;
 	}
@@ -137,13 +138,14 @@ static size_t parse_body(struct upstream_conn *up, struct str_view run, struct s
 	return used;
 }
 
-/* Everything that run holds; returns how many bytes are done with. After it up->ex may be NULL. */
+/* Everything that run holds; returns how many bytes are done with. After it up->leg.ex may be NULL.
+ */
 static size_t parse(struct upstream_conn *up, struct str_view run)
 {
 	struct str_view content = SV_NONE;
 	size_t done = 0;
 
-	while (up->ex != NULL && !up->response_done && (done < run.len || up->head_done)) {
+	while (up->leg.ex != NULL && !up->response_done && (done < run.len || up->head_done)) {
 		struct str_view rest = sv_skip(run, done);
 		bool had_head = up->head_done, ended = false;
 		size_t used =
@@ -159,14 +161,14 @@ static size_t parse(struct upstream_conn *up, struct str_view run)
 			break;
 		}
 	}
-	if (up->ex != NULL)
+	if (up->leg.ex != NULL)
 		pass_on(up, &content);
 	return done;
 }
 
 static void ended(struct upstream_conn *up)
 {
-	struct exchange *ex = up->ex;
+	struct exchange *ex = up->leg.ex;
 
 	up->eof = true;
 	if (ex == NULL)
@@ -195,7 +197,8 @@ static void keep_rest(struct upstream_conn *up, char *buffer, size_t done, size_
 static void take_run(struct upstream_conn *up, char *buffer, size_t len)
 {
 	up->heard = true;
-	if (!up->wrote && !up->ex->upgraded) { /* an answer before the question is not its answer */
+	if (!up->wrote &&
+	    !up->leg.ex->upgraded) { /* an answer before the question is not its answer */
 		keep_rest(up, buffer, 0, 0);
 		up_fail(up, 502, "upstream_unsolicited");
 		return;
@@ -211,13 +214,13 @@ static bool read_once(struct upstream_conn *up)
 	struct worker *worker = up->owner->worker;
 	char *buffer = up->in != NULL ? up->in : worker_buffer_take(worker);
 	size_t had = up->in_len, room = WORKER_BUFFER_SIZE - had;
-	ssize_t count = read(up->watch.fd, buffer + had, room);
+	ssize_t count = up_io_read(up->watch.fd, up->tls, buffer + had, room);
 	int error = errno;
 
 	up->in = NULL; /* lent to this function; keep_rest puts it where it belongs */
 	up->in_len = 0;
 	if (count > 0) {
-		up->readable = (size_t)count == room || up->eof;
+		up->readable = up_io_more(up->tls, count, room) || up->eof;
 		take_run(up, buffer, had + (size_t)count);
 		return true;
 	}

@@ -42,16 +42,20 @@ static bool add_pseudo(struct h2_head *head, struct str_view name, struct str_vi
 	const struct {
 		struct str_view name;
 		struct str_view *place;
+		enum h2_section section;
 	} places[] = {
-		{SV(":method"), &head->method},       {SV(":scheme"), &head->scheme},
-		{SV(":authority"), &head->authority}, {SV(":path"), &head->path},
-		{SV(":protocol"), &head->protocol},
+		{SV(":method"), &head->method, H2_REQUEST},
+		{SV(":scheme"), &head->scheme, H2_REQUEST},
+		{SV(":authority"), &head->authority, H2_REQUEST},
+		{SV(":path"), &head->path, H2_REQUEST},
+		{SV(":protocol"), &head->protocol, H2_REQUEST},
+		{SV(":status"), &head->status, H2_RESPONSE},
 	};
 
 	if (head->regular || head->section == H2_TRAILER)
 		return http_refuse(&head->bad, 400, "pseudo-field behind a field");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (!sv_eq(name, places[i].name))
+		if (places[i].section != head->section || !sv_eq(name, places[i].name))
 			continue;
 		if (places[i].place->data != NULL)
 			return http_refuse(&head->bad, 400, "pseudo-field twice");
@@ -80,6 +84,8 @@ static bool add_regular(struct h2_head *head, struct str_view name, struct str_v
 		return http_refuse(&head->bad, 400, "illegal field");
 	if (h2_connection_specific(id))
 		return http_refuse(&head->bad, 400, "connection-specific field");
+	if (id == FIELD_TE && head->section == H2_RESPONSE)
+		return http_refuse(&head->bad, 400, "TE in a response");
 	if (id == FIELD_TE && !sv_eq_nocase(value, SV("trailers")))
 		return http_refuse(&head->bad, 400, "TE other than trailers");
 	if (head->section == H2_TRAILER && !field_trailer_ok(id))
@@ -219,5 +225,65 @@ bool h2_head_request(struct h2_head *head, bool end_stream, struct http_request 
 	    !join_cookies(head))
 		return false;
 	request->fields = head->fields;
+	return true;
+}
+
+/* ---- responses ---- */
+
+/* Three digits (RFC 9113, section 8.3.2). */
+static bool decide_status(struct h2_head *head, struct http_response *response)
+{
+	struct str_view text = head->status;
+
+	if (text.data == NULL || text.len != 3)
+		return http_refuse(&head->bad, 400, "no :status, or an illegal one");
+	for (size_t i = 0; i < text.len; i++) {
+		if (!ascii_is_digit(text.data[i]))
+			return http_refuse(&head->bad, 400, "illegal :status");
+		response->status = response->status * 10 + (text.data[i] - '0');
+	}
+	if (response->status < 100 || response->status > 599 || response->status == 101)
+		return http_refuse(&head->bad, 400, "impossible :status");
+	return true;
+}
+
+static bool decide_content(struct h2_head *head, const struct facts *facts, bool end_stream,
+			   struct http_response *response)
+{
+	bool none = response->framing == BODY_NONE;
+
+	response->has_length = facts->lengths > 0;
+	if (response->has_length && !facts_length(facts, &response->length, &head->bad))
+		return false;
+	if (!none && end_stream && response->has_length && response->length > 0)
+		return http_refuse(&head->bad, 400, "Content-Length without content");
+	if (none)
+		return true;
+	response->framing = response->has_length ? BODY_LENGTH
+			    : end_stream         ? BODY_NONE
+						 : BODY_CHUNKED;
+	return true;
+}
+
+bool h2_head_response(struct h2_head *head, bool end_stream, enum http_method method,
+		      struct http_response *response)
+{
+	struct facts facts;
+
+	*response = (struct http_response){.minor = 1, .keep_alive = true};
+	if (head->bad.status != 0)
+		return false;
+	facts_collect(&head->fields, &facts);
+	if (!decide_status(head, response))
+		return false;
+	if (http_is_interim(response->status) && end_stream)
+		return http_refuse(&head->bad, 400, "an interim response is not the last");
+	response->framing = method == METHOD_HEAD || http_status_no_body(response->status)
+				    ? BODY_NONE
+				    : BODY_CHUNKED;
+	if (!decide_content(head, &facts, end_stream, response) ||
+	    !facts_strip(&head->fields, &head->bad))
+		return false;
+	response->fields = head->fields;
 	return true;
 }

@@ -22,13 +22,13 @@ struct h2_limits {
 
 #define H2_LIMITS_DEFAULT ((struct h2_limits){.bytes = 65536, .fields = 200})
 
-enum h2_section { H2_REQUEST, H2_TRAILER };
+enum h2_section { H2_REQUEST, H2_RESPONSE, H2_TRAILER };
 
 struct h2_head {
 	enum h2_section section;
 	struct arena *arena;
 	struct h2_limits limits;
-	struct str_view method, scheme, authority, path, protocol; /* data NULL: not seen */
+	struct str_view method, scheme, authority, path, protocol, status; /* data NULL: not seen */
 	struct fields fields; /* regular fields; of a trailer: those that may be there */
 	size_t bytes;         /* that came, also beyond the limit */
 	bool regular;         /* a field has been seen: no pseudo-field may follow */
@@ -50,6 +50,12 @@ bool h2_head_add(struct h2_head *head, struct str_view name, struct str_view val
  * whether it fits the connection is the caller's to judge). False: malformed, head->bad says why.
  */
 bool h2_head_request(struct h2_head *head, bool end_stream, struct http_request *request);
+
+/* The response's section is complete, interim ones too (101 is malformed: RFC 9113, section 8.6).
+ * Framing as above, and BODY_NONE for what has no content by its method or status: the caller
+ * refuses DATA then. keep_alive is set. False: malformed, head->bad says why. */
+bool h2_head_response(struct h2_head *head, bool end_stream, enum http_method method,
+		      struct http_response *response);
 
 /* The single checks, for other callers. */
 bool h2_name_ok(struct str_view name);   /* token, no upper case */

@@ -19,7 +19,7 @@
 #define INPUT_MAX  65536
 #define OUTPUT_MAX (8u << 20) /* what may wait for a client that takes nothing */
 
-struct upstream_conn { /* a leg to a backend, played */
+struct leg { /* a leg to a backend, played */
 	struct list link;
 	struct exchange *ex;
 	uint64_t got;        /* content */
@@ -190,7 +190,7 @@ static void leg_free(void *object)
 	free(object);
 }
 
-static void leg_end(struct upstream_conn *leg)
+static void leg_end(struct leg *leg)
 {
 	leg->ex->upstream = NULL;
 	leg->ex = NULL;
@@ -201,7 +201,7 @@ static void leg_end(struct upstream_conn *leg)
 
 void upstream_begin(struct exchange *ex)
 {
-	struct upstream_conn *leg = xcalloc(1, sizeof(*leg));
+	struct leg *leg = xcalloc(1, sizeof(*leg));
 	const struct http_request *request = &ex->request;
 
 	CHECK(ex->upstream == NULL && ex->backend != NULL && ex->rule != NULL);
@@ -219,7 +219,7 @@ void upstream_begin(struct exchange *ex)
 
 bool upstream_body(struct exchange *ex, struct str_view bytes)
 {
-	struct upstream_conn *leg = ex->upstream;
+	struct leg *leg = ex->upstream;
 
 	CHECK(leg != NULL && leg->ex == ex && (!leg->done || ex->upgraded));
 	leg->got += bytes.len;
@@ -233,7 +233,7 @@ bool upstream_body(struct exchange *ex, struct str_view bytes)
 
 void upstream_end(struct exchange *ex, const struct fields *trailers)
 {
-	struct upstream_conn *leg = ex->upstream;
+	struct leg *leg = ex->upstream;
 
 	(void)trailers;
 	CHECK(leg != NULL && leg->ex == ex);
@@ -253,7 +253,7 @@ void upstream_detach(struct exchange *ex)
 		leg_end(ex->upstream);
 }
 
-static struct upstream_conn *pick(size_t number)
+static struct leg *pick(size_t number)
 {
 	struct list *at = stage.legs.next;
 
@@ -261,7 +261,7 @@ static struct upstream_conn *pick(size_t number)
 		return NULL;
 	for (number %= stage.leg_count; number > 0; number--)
 		at = at->next;
-	return LIST_ENTRY(at, struct upstream_conn, link);
+	return LIST_ENTRY(at, struct leg, link);
 }
 
 /* ---- what happens ---- */
@@ -285,7 +285,7 @@ static void step_end_of_input(struct str_view bytes)
 static void step_head(struct str_view bytes)
 {
 	const struct h1_limits limits = H1_LIMITS_DEFAULT;
-	struct upstream_conn *leg = bytes.len == 0 ? NULL : pick((unsigned char)bytes.data[0]);
+	struct leg *leg = bytes.len == 0 ? NULL : pick((unsigned char)bytes.data[0]);
 	struct exchange *ex = leg == NULL ? NULL : leg->ex;
 	struct h1_head head;
 
@@ -309,7 +309,7 @@ static void step_head(struct str_view bytes)
 
 static void step_content(struct str_view bytes)
 {
-	struct upstream_conn *leg = bytes.len == 0 ? NULL : pick((unsigned char)bytes.data[0]);
+	struct leg *leg = bytes.len == 0 ? NULL : pick((unsigned char)bytes.data[0]);
 
 	if (leg == NULL || !leg->answered || leg->ex->response.framing == BODY_NONE)
 		return;
@@ -319,7 +319,7 @@ static void step_content(struct str_view bytes)
 
 static void step_response_end(struct str_view bytes)
 {
-	struct upstream_conn *leg = pick(bytes.len == 0 ? 0 : (unsigned char)bytes.data[0]);
+	struct leg *leg = pick(bytes.len == 0 ? 0 : (unsigned char)bytes.data[0]);
 	struct exchange *ex = leg == NULL ? NULL : leg->ex;
 	struct fields trailers;
 
@@ -333,7 +333,7 @@ static void step_response_end(struct str_view bytes)
 
 static void step_failure(struct str_view bytes)
 {
-	struct upstream_conn *leg = pick(bytes.len == 0 ? 0 : (unsigned char)bytes.data[0]);
+	struct leg *leg = pick(bytes.len == 0 ? 0 : (unsigned char)bytes.data[0]);
 	struct exchange *ex = leg == NULL ? NULL : leg->ex;
 	enum leg_fate fate = LEG_SEEN;
 
@@ -348,7 +348,7 @@ static void step_failure(struct str_view bytes)
 
 static void step_room(struct str_view bytes)
 {
-	struct upstream_conn *leg = pick(bytes.len == 0 ? 0 : (unsigned char)bytes.data[0]);
+	struct leg *leg = pick(bytes.len == 0 ? 0 : (unsigned char)bytes.data[0]);
 
 	if (leg == NULL || !leg->full)
 		return;

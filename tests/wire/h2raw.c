@@ -27,6 +27,22 @@ void h2_open(struct h2raw *h2, int fd)
 	h2_flush(h2);
 }
 
+static bool read_bytes(int fd, char *out, size_t len);
+
+void h2_accept(struct h2raw *h2, int fd)
+{
+	char magic[24];
+
+	h2->fd = fd;
+	buf_init(&h2->out, 16 << 20);
+	buf_init(&h2->text, 1 << 20);
+	must(nghttp2_hd_inflate_new(&h2->inflater) == 0, "inflater");
+	must(read_bytes(fd, magic, sizeof(magic)) && memcmp(magic, H2_MAGIC, sizeof(magic)) == 0,
+	     "preface");
+	h2_frame(h2, NGHTTP2_SETTINGS, 0, 0, SV(""));
+	h2_flush(h2);
+}
+
 void h2_close(struct h2raw *h2)
 {
 	nghttp2_hd_inflate_del(h2->inflater);

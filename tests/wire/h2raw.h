@@ -33,7 +33,8 @@ struct h2_frame {
 	const char *fields; /* of HEADERS: text of the block */
 };
 
-void h2_open(struct h2raw *h2, int fd); /* takes fd; sends preface and empty SETTINGS */
+void h2_open(struct h2raw *h2, int fd);   /* takes fd; sends preface and empty SETTINGS */
+void h2_accept(struct h2raw *h2, int fd); /* takes fd; reads the preface, sends empty SETTINGS */
 void h2_close(struct h2raw *h2);
 
 /* ---- into out ---- */

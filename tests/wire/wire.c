@@ -229,6 +229,7 @@ static void make_backends(const struct wire *wire, struct backend *backends[BACK
 			       either[] = {refusing, origin};
 	const struct backend like[BACKENDS] = {
 		[TO_ORIGIN] = {.name = SV("wire/origin"),
+			       .protocol = wire->setup.protocol,
 			       .endpoint_count = 1,
 			       .endpoints = &origin},
 		[TO_NOBODY] = {.name = SV("wire/none"), .fail_status = 503},

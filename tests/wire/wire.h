@@ -18,8 +18,9 @@ struct wire;
 
 struct wire_setup {
 	struct plane_limits limits;
-	int access_fd; /* -1: off */
-	bool manual;   /* the test plays the origin (wire_backend) */
+	int access_fd;                  /* -1: off */
+	bool manual;                    /* the test plays the origin (wire_backend) */
+	enum backend_protocol protocol; /* of the origin */
 };
 
 struct wire_setup wire_setup_default(void);

@@ -146,7 +146,11 @@ static void backends(void **state)
 		{"{endpoints: [{ip: {address: 10.0.0.1, port: 80}}], appProtocols: "
 		 "[gateway.envoyproxy.io/h2c]}",
 		 {NULL},
-		 {"h2c", "UnsupportedProtocol", 500, "", "h2c"}},
+		 {"h2c", NULL, 0, "10.0.0.1:80", NULL}},
+		{"{endpoints: [{ip: {address: 10.0.0.1, port: 80}}], appProtocols: "
+		 "[gateway.envoyproxy.io/wss]}",
+		 {NULL},
+		 {"wss", "UnsupportedProtocol", 500, "", "wss"}},
 		{"{endpoints: [{ip: {address: 10.0.0.1, port: 80}}], fallback: true}",
 		 {NULL},
 		 {"fallback", "UnsupportedValue", 500, "", "fallback"}},
