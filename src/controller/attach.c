@@ -2,6 +2,7 @@
 
 #include "base/own.h"
 #include "controller/hostname.h"
+#include "controller/listenerset.h"
 #include "controller/selector.h"
 
 #include <stdio.h>
@@ -59,7 +60,7 @@ static bool namespace_allowed(const struct asking *asking, const struct gw_liste
 	if (sv_eq(from, SV("Selector")))
 		return label_selector_matches(json_member(allowed, "selector"),
 					      asking->env->labels(asking->env->arg, asking->ns));
-	return sv_eq(asking->ns, sv_from(object_namespace(listener->gateway->spec)));
+	return sv_eq(asking->ns, sv_from(object_namespace(listener_owner(listener))));
 }
 
 /* Every name of the route that the listener has too. */
@@ -95,13 +96,15 @@ static enum attach_result ask_listener(const struct asking *asking, struct gw_li
 	return add_hostnames(asking, listener) ? ATTACH_ACCEPTED : ATTACH_NO_HOSTNAME;
 }
 
-static struct parent ask_gateway(const struct asking *asking, const struct gateway *gateway)
+/* The listeners of a Gateway itself, or of one ListenerSet. */
+static struct parent ask_gateway(const struct asking *asking, const struct gateway *gateway,
+				 size_t first, size_t count)
 {
 	struct parent parent = {.result = ATTACH_NO_LISTENER};
 
 	if (gateway->state == GATEWAY_PENDING)
 		return (struct parent){.result = ATTACH_PENDING, .why_pending = gateway->message};
-	for (size_t i = 0; i < gateway->listener_count; i++) {
+	for (size_t i = first; i < first + count; i++) {
 		enum attach_result result = ask_listener(asking, &gateway->listeners[i]);
 
 		if (result > parent.result)
@@ -110,13 +113,15 @@ static struct parent ask_gateway(const struct asking *asking, const struct gatew
 	return parent;
 }
 
-static bool is_gateway_ref(const json_t *ref)
+static struct parent ask_set(const struct asking *asking, const char *id)
 {
-	struct str_view kind = json_sv_at(ref, "kind");
+	const struct listenerset *set = listenersets_find(asking->env->gateways, sv_from(id));
 
-	return (json_member(ref, "group") == NULL ||
-		sv_eq(json_sv_at(ref, "group"), SV(GATEWAY_GROUP))) &&
-	       (kind.len == 0 || sv_eq(kind, SV("Gateway")));
+	if (set != NULL && set->state == SET_ATTACHED)
+		return ask_gateway(asking, set->gateway, set->first, set->count);
+	if (set != NULL && set->state == SET_FOREIGN)
+		return (struct parent){.result = ATTACH_FOREIGN};
+	return (struct parent){.result = ATTACH_NO_GATEWAY};
 }
 
 static struct parent ask_parent(struct asking *asking, const json_t *ref)
@@ -126,15 +131,17 @@ static struct parent ask_parent(struct asking *asking, const json_t *ref)
 	char id[512];
 	bool foreign;
 
-	if (!is_gateway_ref(ref))
+	if (!is_gateway_api_ref(ref, "Gateway") && !is_gateway_api_ref(ref, "ListenerSet"))
 		return (struct parent){.result = ATTACH_FOREIGN};
 	ns = ns.len > 0 ? ns : asking->ns;
 	snprintf(id, sizeof(id), "%.*s/%.*s", SV_ARG(ns), SV_ARG(name));
-	gateway = gateways_find(asking->env->gateways, sv_from(id));
 	asking->section = json_sv_at(ref, "sectionName");
 	asking->port = json_int_at(ref, "port", 0);
+	if (is_gateway_api_ref(ref, "ListenerSet"))
+		return ask_set(asking, id);
+	gateway = gateways_find(asking->env->gateways, sv_from(id));
 	if (gateway != NULL)
-		return ask_gateway(asking, gateway);
+		return ask_gateway(asking, gateway, 0, gateway->own_count);
 	foreign = asking->env->exists(asking->env->arg, ns, name);
 	return (struct parent){.result = foreign ? ATTACH_FOREIGN : ATTACH_NO_GATEWAY};
 }

@@ -31,19 +31,29 @@ static void fail(struct gw_listener *listener, const char *reason, const char *f
 
 /* ---- issuers ---- */
 
-static const char *note(const struct gateway *gateway, const char *name)
+static const char *note_of(const struct object *object, const char *name)
 {
-	return json_string_value(
-		json_member(json_at(gateway->spec->json, "metadata.annotations"), name));
+	return json_string_value(json_member(json_at(object->json, "metadata.annotations"), name));
 }
 
-static const struct object *issuer_of(const struct certrefs_env *env, const struct gateway *gateway)
+/* A ListenerSet that names no issuer has that of its Gateway, as with cert-manager. */
+static const char *note(const struct gw_listener *listener, const char *name)
 {
-	const char *cluster = note(gateway, NOTE_CLUSTER), *name = note(gateway, NOTE_ISSUER);
+	const struct object *owner = listener_owner(listener);
+
+	if (note_of(owner, NOTE_CLUSTER) == NULL && note_of(owner, NOTE_ISSUER) == NULL)
+		owner = listener->gateway->spec;
+	return note_of(owner, name);
+}
+
+static const struct object *issuer_of(const struct certrefs_env *env,
+				      const struct gw_listener *listener)
+{
+	const char *cluster = note(listener, NOTE_CLUSTER), *name = note(listener, NOTE_ISSUER);
 	AUTO(auto_free)
 	char *key = cluster != NULL ? object_key("cert-manager.io", "clusterissuers", "", cluster)
 		    : name != NULL  ? object_key("cert-manager.io", "issuers",
-						 object_namespace(gateway->spec), name)
+						 object_namespace(listener_owner(listener)), name)
 				    : NULL;
 
 	return key == NULL ? NULL : store_get(env->store, sv_from(key));
@@ -68,11 +78,10 @@ static bool only_http01(const struct object *issuer)
 static void tell_pending(const struct certrefs_env *env, struct gw_listener *listener,
 			 const char *secret)
 {
-	const struct gateway *gateway = listener->gateway;
-	const char *cluster = note(gateway, NOTE_CLUSTER);
-	const char *name = cluster != NULL ? cluster : note(gateway, NOTE_ISSUER);
+	const char *cluster = note(listener, NOTE_CLUSTER);
+	const char *name = cluster != NULL ? cluster : note(listener, NOTE_ISSUER);
 	const char *kind = cluster != NULL ? "ClusterIssuer" : "Issuer";
-	const struct object *issuer = issuer_of(env, gateway);
+	const struct object *issuer = issuer_of(env, listener);
 
 	if (issuer == NULL) {
 		fail(listener, "InvalidCertificateRef",
@@ -97,12 +106,17 @@ static void tell_pending(const struct certrefs_env *env, struct gw_listener *lis
 
 /* ---- references ---- */
 
-static bool granted(const struct certrefs_env *env, const struct gateway *gateway, const char *ns,
-		    const char *name)
+static const char *kind_of_owner(const struct gw_listener *listener)
+{
+	return listener->set != NULL ? "ListenerSet" : "Gateway";
+}
+
+static bool granted(const struct certrefs_env *env, const struct gw_listener *listener,
+		    const char *ns, const char *name)
 {
 	struct grant_ask ask = {.from_group = GATEWAY_GROUP,
-				.from_kind = "Gateway",
-				.from_ns = object_namespace(gateway->spec),
+				.from_kind = kind_of_owner(listener),
+				.from_ns = object_namespace(listener_owner(listener)),
 				.to_group = "",
 				.to_kind = "Secret",
 				.to_ns = ns,
@@ -114,8 +128,7 @@ static bool granted(const struct certrefs_env *env, const struct gateway *gatewa
 static void take_secret(const struct certrefs_env *env, struct gw_listener *listener,
 			const char *ns, const char *name)
 {
-	const struct gateway *gateway = listener->gateway;
-	bool own = strcmp(ns, object_namespace(gateway->spec)) == 0;
+	bool own = strcmp(ns, object_namespace(listener_owner(listener))) == 0;
 	AUTO(auto_free) char *key = object_key("core", "secrets", ns, name);
 	AUTO(auto_free) char *id = xasprintf("%s/%s", ns, name);
 	const struct object *secret = key == NULL ? NULL : store_get(env->store, sv_from(key));
@@ -124,7 +137,7 @@ static void take_secret(const struct certrefs_env *env, struct gw_listener *list
 
 	if (secret == NULL) {
 		if (own &&
-		    (note(gateway, NOTE_CLUSTER) != NULL || note(gateway, NOTE_ISSUER) != NULL))
+		    (note(listener, NOTE_CLUSTER) != NULL || note(listener, NOTE_ISSUER) != NULL))
 			tell_pending(env, listener, id);
 		else
 			fail(listener, "InvalidCertificateRef", "Secret %s does not exist", id);
@@ -143,16 +156,16 @@ static void take_ref(const struct certrefs_env *env, struct gw_listener *listene
 	struct str_view group = json_sv_at(ref, "group"), kind = json_sv_at(ref, "kind");
 	const char *ns = json_str_at(ref, "namespace"), *name = json_str_at(ref, "name");
 
-	ns = ns != NULL ? ns : object_namespace(listener->gateway->spec);
+	ns = ns != NULL ? ns : object_namespace(listener_owner(listener));
 	if (group.len > 0 || (kind.len > 0 && !sv_eq(kind, SV("Secret"))) || name == NULL)
 		fail(listener, "InvalidCertificateRef",
 		     "certificateRefs can name Secrets of the core group only, not kind %.*s",
 		     SV_ARG(kind));
-	else if (!granted(env, listener->gateway, ns, name))
+	else if (!granted(env, listener, ns, name))
 		fail(listener, "RefNotPermitted",
 		     "Secret %s/%s is in another namespace, and no ReferenceGrant there permits "
-		     "Gateways of %s to name it",
-		     ns, name, object_namespace(listener->gateway->spec));
+		     "%ss of %s to name it",
+		     ns, name, kind_of_owner(listener), object_namespace(listener_owner(listener)));
 	else
 		take_secret(env, listener, ns, name);
 }

@@ -292,6 +292,17 @@ static void gateway_status(struct compile *compile, struct gateway *gateway,
 	put_status(compile, object, status);
 }
 
+static void set_statuses(struct compile *compile, const struct gwstatus_env *env)
+{
+	for (size_t i = 0; i < compile->gateways.set_count; i++) {
+		const struct listenerset *set = compile->gateways.sets[i];
+		json_t *status = gwstatus_listenerset(set, env);
+
+		if (status != NULL)
+			put_status(compile, set->object, status);
+	}
+}
+
 /* Not while the workers are taking something over: it would be "no" now and "yes" at once. */
 static void gateway_statuses(struct compile *compile)
 {
@@ -306,8 +317,10 @@ static void gateway_statuses(struct compile *compile)
 		return;
 	compile->untold = false;
 	compile->told_at = now;
+	gwstatus_count_sets(&compile->gateways);
 	for (size_t i = 0; i < compile->gateways.count; i++)
 		gateway_status(compile, compile->gateways.list[i], &env, look);
+	set_statuses(compile, &env);
 }
 
 static void backend_statuses(struct compile *compile)

@@ -18,7 +18,7 @@ static void class_map(struct controllers *ctl, const struct object *before,
 	compile_soon(ctl);
 }
 
-/* Gateways, and what their listeners name. */
+/* Gateways, ListenerSets, and what their listeners name. */
 static void gateway_map(struct controllers *ctl, const struct object *before,
 			const struct object *after)
 {
@@ -64,6 +64,8 @@ static void namespace_map(struct controllers *ctl, const struct object *before,
 {
 	if (before != NULL && after != NULL && json_same(labels_of(before), labels_of(after)))
 		return;
+	if (compile_of(ctl)->gateways.set_count > 0) /* which Gateways may select by label */
+		compile_of(ctl)->gateways_dirty = true;
 	compile_of(ctl)->routes.attach_epoch++;
 	compile_of(ctl)->routes.dirty = true;
 	compile_soon(ctl);
@@ -123,6 +125,7 @@ const struct ctl_row ctl_compile = {
 		{
 			{.prefix = GATEWAY_GROUP "/gatewayclasses/", .map = class_map},
 			{.prefix = GATEWAY_GROUP "/gateways/", .map = gateway_map},
+			{.prefix = GATEWAY_GROUP "/listenersets/", .map = gateway_map},
 			{.prefix = GATEWAY_GROUP "/httproutes/", .map = route_map},
 			{.prefix = GATEWAY_GROUP "/grpcroutes/", .map = route_map},
 			{.prefix = GATEWAY_GROUP "/tlsroutes/", .map = route_map},

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "controller/listenerset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,9 +180,10 @@ static const char *refusal(const struct gw_listener *listener)
 			 "supported: the listener is not served without them";
 }
 
-static void listener_init(struct gw_listener *listener, struct gateway *gateway, const json_t *json)
+void listener_init(struct gw_listener *listener, struct gateway *gateway, struct listenerset *set,
+		   const json_t *json)
 {
-	listener->gateway = gateway;
+	*listener = (struct gw_listener){.gateway = gateway, .set = set};
 	listener->json = json;
 	listener->name = json_sv_at(json, "name");
 	listener->hostname = json_sv_at(json, "hostname");
@@ -269,10 +271,10 @@ struct gateway *gateway_new(const struct object *object, const struct object *cl
 				  &gateway->created);
 	judge_class(gateway, class);
 	read_addresses(gateway);
-	gateway->listener_count = json_array_size(listeners);
+	gateway->listener_count = gateway->own_count = json_array_size(listeners);
 	gateway->listeners = xcalloc(gateway->listener_count + 1, sizeof(struct gw_listener));
 	for (size_t i = 0; i < gateway->listener_count; i++)
-		listener_init(&gateway->listeners[i], gateway, json_array_get(listeners, i));
+		listener_init(&gateway->listeners[i], gateway, NULL, json_array_get(listeners, i));
 	return gateway;
 }
 
@@ -316,6 +318,7 @@ void gateways_deinit(struct gateways *gateways)
 		gateway_free(gateways->list[i]);
 	free(gateways->list);
 	map_deinit(&gateways->by_id, NULL);
+	listenersets_deinit(gateways);
 	*gateways = (struct gateways){0};
 }
 
@@ -341,6 +344,7 @@ void gateways_load(struct gateways *gateways, const struct store *store)
 	struct loading loading = {.gateways = gateways, .store = store};
 
 	store_each(store, SV(GATEWAY_GROUP "/gateways/"), load_one, &loading);
+	listenersets_load(gateways, store);
 	gateways_judge(gateways);
 }
 
@@ -362,8 +366,7 @@ void gateways_reload(struct gateways *gateways, const struct store *store)
 	gateways_deinit(&old);
 }
 
-/* The same Gateway but for its status? (The issuer is named in an annotation.) */
-static bool same_wish(const struct object *a, const struct object *b)
+bool gateway_same_wish(const struct object *a, const struct object *b)
 {
 	return object_generation(a) == object_generation(b) &&
 	       sv_eq(json_sv_at(a->json, "metadata.uid"), json_sv_at(b->json, "metadata.uid")) &&
@@ -388,7 +391,7 @@ static bool follow_one(void *arg, const struct object *object)
 	loading->seen++;
 	if (gateway->object == object)
 		return true;
-	loading->changed = !same_wish(gateway->spec, object);
+	loading->changed = !gateway_same_wish(gateway->spec, object);
 	object_unref(gateway->object);
 	gateway->object = object_ref(object);
 	return !loading->changed;
@@ -399,7 +402,8 @@ bool gateways_follow(struct gateways *gateways, const struct store *store)
 	struct loading loading = {.gateways = gateways, .store = store};
 
 	store_each(store, SV(GATEWAY_GROUP "/gateways/"), follow_one, &loading);
-	return loading.changed || loading.seen != gateways->count;
+	return loading.changed || loading.seen != gateways->count ||
+	       listenersets_follow(gateways, store);
 }
 
 /* ---- conflicts ---- */
@@ -443,12 +447,12 @@ static enum listener_conflict compare(const struct gw_listener *a, const struct 
 	return sv_eq(a->hostname, b->hostname) ? CONFLICT_HOSTNAME : CONFLICT_NONE;
 }
 
-/* Two of one Gateway: neither may win (Gateway API, distinct listeners). */
-static void judge_within(struct gateway *gateway)
+/* Two of one object: neither may win (Gateway API, distinct listeners). */
+static void judge_within(struct gw_listener *listeners, size_t count)
 {
-	for (size_t i = 0; i < gateway->listener_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; j < i; j++) {
-			struct gw_listener *a = &gateway->listeners[j], *b = &gateway->listeners[i];
+			struct gw_listener *a = &listeners[j], *b = &listeners[i];
 			enum listener_conflict conflict;
 
 			if (!same_port(a, b) || a->protocol == LISTENER_UNSUPPORTED ||
@@ -516,15 +520,27 @@ static void stake(struct map *claims, struct gw_listener *listener)
 	}
 }
 
+/* The listeners of one object. */
+static void judge_object(struct map *claims, struct gw_listener *listeners, size_t count)
+{
+	judge_within(listeners, count);
+	for (size_t i = 0; i < count; i++) {
+		if (listener_usable(&listeners[i]))
+			judge_against(claims, &listeners[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (listener_usable(&listeners[i]))
+			stake(claims, &listeners[i]);
+	}
+}
+
 static void judge_gateway(struct map *claims, struct gateway *gateway)
 {
-	for (size_t i = 0; i < gateway->listener_count; i++) {
-		if (listener_usable(&gateway->listeners[i]))
-			judge_against(claims, &gateway->listeners[i]);
-	}
-	for (size_t i = 0; i < gateway->listener_count; i++) {
-		if (listener_usable(&gateway->listeners[i]))
-			stake(claims, &gateway->listeners[i]);
+	for (size_t first = 0, end = 0; first < gateway->listener_count; first = end) {
+		while (end < gateway->listener_count &&
+		       gateway->listeners[end].set == gateway->listeners[first].set)
+			end++;
+		judge_object(claims, &gateway->listeners[first], end - first);
 	}
 }
 
@@ -535,9 +551,7 @@ void gateways_judge(struct gateways *gateways)
 	map_init(&claims);
 	if (gateways->count > 1)
 		qsort(gateways->list, gateways->count, sizeof(struct gateway *), age_cmp);
-	for (size_t i = 0; i < gateways->count; i++) {
-		judge_within(gateways->list[i]);
+	for (size_t i = 0; i < gateways->count; i++)
 		judge_gateway(&claims, gateways->list[i]);
-	}
 	map_deinit(&claims, NULL);
 }

@@ -39,9 +39,12 @@ enum route_kind route_kind_of(const struct object *route);
 
 enum listener_conflict { CONFLICT_NONE, CONFLICT_HOSTNAME, CONFLICT_PROTOCOL };
 
+struct listenerset;
+
 struct gw_listener {
 	struct gateway *gateway;
-	const json_t *json;             /* in gateway->spec */
+	struct listenerset *set;        /* whose it is (listenerset.h); NULL: the Gateway's own */
+	const json_t *json;             /* in the spec of its owner */
 	struct str_view name, hostname; /* borrowed from json */
 	uint16_t port;
 	enum listener_protocol protocol;
@@ -84,8 +87,9 @@ struct gateway {
 	size_t address_count;
 	struct sock_addr addresses[GATEWAY_ADDRESSES_MAX + 1]; /* port 0; one to read into */
 	bool address_bound[GATEWAY_ADDRESSES_MAX + 1];         /* wildcard: [0] IPv4, [1] IPv6 */
-	size_t listener_count;
+	size_t listener_count, own_count; /* its own come first, then those of ListenerSets */
 	struct gw_listener *listeners;
+	size_t attached_sets; /* ListenerSets that are accepted (gwstatus_sets) */
 	/* gwstatus_print of the status that is stored with this revision; 0: not known */
 	uint64_t told, told_revision;
 };
@@ -94,6 +98,9 @@ struct gateways {
 	size_t count, size;
 	struct gateway **list; /* oldest first, then by name */
 	struct map by_id;
+	size_t set_count;
+	struct listenerset **sets; /* listenerset.h; in their order of precedence */
+	struct map sets_by_id;
 };
 
 /* Every Gateway whose class is ours or does not exist. */
@@ -113,9 +120,20 @@ void gateway_free(struct gateway *gateway);
 bool gatewayclass_is_ours(const struct object *class);
 bool gatewayclass_accepted(const struct object *class);
 void gateways_add(struct gateways *gateways, struct gateway *gateway); /* takes it */
-/* Sorts, and finds the listeners that conflict: with each other in one Gateway none of them wins,
- * else the oldest Gateway does. */
+/* Sorts, and finds the listeners that conflict: with each other in one Gateway or ListenerSet none
+ * of them wins, else the oldest Gateway does, and in it its own listeners, then the oldest set. */
 void gateways_judge(struct gateways *gateways);
+
+/* The same object but for its status? (The issuer is named in an annotation.) */
+bool gateway_same_wish(const struct object *a, const struct object *b);
+
+/* set: NULL for the Gateway's own. */
+void listener_init(struct gw_listener *listener, struct gateway *gateway, struct listenerset *set,
+		   const json_t *json);
+/* The Gateway or ListenerSet that it stands in: as it was read, and the newest. */
+const struct object *listener_owner(const struct gw_listener *listener);
+const struct object *listener_object(const struct gw_listener *listener);
+char *listener_id(const struct gw_listener *listener); /* heap; unlike all others */
 
 /* May it be bound and served? (Certificates and sockets are another matter.) */
 bool listener_usable(const struct gw_listener *listener);

@@ -1,6 +1,7 @@
 #include "controller/gwstatus.h"
 
 #include "base/own.h"
+#include "controller/listenerset.h"
 #include "controller/ports.h"
 #include "resource/condition.h"
 
@@ -88,6 +89,7 @@ static const char *const features[] = {
 	"HTTPRouteRetryBackendTimeout",
 	"HTTPRouteRetryConnectionError",
 	"HTTPRouteSchemeRedirect",
+	"ListenerSet",
 	"ReferenceGrant",
 	"TCPRoute",
 	"TLSRoute",
@@ -149,6 +151,16 @@ static char *conflict_message(const struct gw_listener *listener)
 				   ? "has another protocol on the same port"
 				   : "has the same port and hostname";
 
+	/* What others may not read in each other's sets is not told. */
+	if (rival->set != NULL && rival->set != listener->set)
+		return xasprintf("a listener of another ListenerSet %s, and that set is older",
+				 what);
+	if (rival->gateway == listener->gateway && rival->set != listener->set)
+		return xasprintf("listener %.*s of Gateway %s itself %s", SV_ARG(rival->name),
+				 rival->gateway->id, what);
+	if (rival->set != NULL)
+		return xasprintf("listener %.*s of this ListenerSet %s: neither is served",
+				 SV_ARG(rival->name), what);
 	return xasprintf("listener %.*s of Gateway %s %s%s", SV_ARG(rival->name),
 			 rival->gateway->id, what,
 			 rival->gateway == listener->gateway ? ": neither is served"
@@ -248,7 +260,7 @@ static const json_t *listener_before(const struct gw_listener *listener)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_at(listener->gateway->object->json, "status.listeners"), i, entry)
+	json_array_foreach(json_at(listener_object(listener)->json, "status.listeners"), i, entry)
 	{
 		if (sv_eq(json_sv_at(entry, "name"), listener->name))
 			return json_member(entry, "conditions");
@@ -271,7 +283,7 @@ static json_t *supported_kinds(const struct gw_listener *listener)
 static json_t *listener_status(const struct gw_listener *listener, const struct gwstatus_env *env)
 {
 	struct telling telling =
-		telling_new(listener_before(listener), listener->gateway->spec, env->now);
+		telling_new(listener_before(listener), listener_owner(listener), env->now);
 
 	if (listener->conflict != CONFLICT_NONE) {
 		tell_conflict(&telling, listener);
@@ -294,18 +306,26 @@ struct tally { /* of a Gateway's listeners */
 	const struct gw_listener *first_bad, *first_idle;
 };
 
-static struct tally tally_of(const struct gateway *gateway)
+/* An HTTPS listener of a ListenerSet without any certificate, now or later, is not valid. */
+static bool entry_valid(const struct gw_listener *listener)
+{
+	return listener_valid(listener) &&
+	       (listener->set == NULL || listener->cert_reason == NULL ||
+		listener->cert_count > 0 || listener->cert_pending);
+}
+
+static struct tally tally_of(const struct gw_listener *listeners, size_t count)
 {
 	struct tally tally = {0};
 
-	for (size_t i = 0; i < gateway->listener_count; i++) {
-		const struct gw_listener *listener = &gateway->listeners[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct gw_listener *listener = &listeners[i];
 
 		tally.unusable = tally.unusable || listener->unusable;
-		tally.valid += listener_valid(listener);
+		tally.valid += entry_valid(listener);
 		tally.programmed += listener_programmed(listener);
 		tally.pending += listener->cert_pending;
-		if (tally.first_bad == NULL && !listener_valid(listener))
+		if (tally.first_bad == NULL && !entry_valid(listener))
 			tally.first_bad = listener;
 		if (tally.first_idle == NULL && !listener_programmed(listener))
 			tally.first_idle = listener;
@@ -323,6 +343,8 @@ static char *bad_message(const struct gw_listener *listener)
 			  : listener->refused != NULL ? listener->refused
 						      : listener->bind_message;
 
+	if (why == NULL)
+		why = listener->cert_message;
 	return xasprintf("listener %.*s: %s", SV_ARG(listener->name), why == NULL ? "" : why);
 }
 
@@ -398,15 +420,111 @@ json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_en
 {
 	struct telling telling = telling_new(json_at(gateway->object->json, "status.conditions"),
 					     gateway->spec, env->now);
-	struct tally tally = tally_of(gateway);
+	struct tally tally = tally_of(gateway->listeners, gateway->own_count);
 	json_t *listeners = json_array();
 
 	tell_gateway_accepted(&telling, gateway, &tally);
 	tell_gateway_programmed(&telling, gateway, &tally, env->acknowledged);
-	for (size_t i = 0; i < gateway->listener_count; i++)
+	for (size_t i = 0; i < gateway->own_count; i++)
 		json_array_append_new(listeners, listener_status(&gateway->listeners[i], env));
-	return json_pack("{s:o, s:o, s:o}", "addresses", addresses_of(gateway), "conditions",
+	return json_pack("{s:o, s:I, s:o, s:o}", "addresses", addresses_of(gateway),
+			 "attachedListenerSets", (json_int_t)gateway->attached_sets, "conditions",
 			 telling.conditions, "listeners", listeners);
+}
+
+/* ---- ListenerSets ---- */
+
+static struct tally set_tally(const struct listenerset *set)
+{
+	if (set->state != SET_ATTACHED)
+		return (struct tally){0};
+	return tally_of(&set->gateway->listeners[set->first], set->count);
+}
+
+static bool set_accepted(const struct listenerset *set)
+{
+	return set->state == SET_ATTACHED && set->gateway->state == GATEWAY_ACCEPTED &&
+	       set_tally(set).valid > 0;
+}
+
+void gwstatus_count_sets(const struct gateways *gateways)
+{
+	for (size_t i = 0; i < gateways->count; i++)
+		gateways->list[i]->attached_sets = 0;
+	for (size_t i = 0; i < gateways->set_count; i++) {
+		if (set_accepted(gateways->sets[i]))
+			gateways->sets[i]->gateway->attached_sets++;
+	}
+}
+
+static void tell_set_accepted(struct telling *telling, const struct listenerset *set,
+			      const struct tally *tally)
+{
+	AUTO(auto_free)
+	char *bad = tally->first_bad == NULL ? NULL : bad_message(tally->first_bad);
+
+	if (set->state == SET_NO_GATEWAY)
+		tell(telling, "Accepted", COND_UNKNOWN, "Pending",
+		     "there is no Gateway of the name that spec.parentRef has");
+	else if (set->state == SET_NOT_ALLOWED)
+		tell(telling, "Accepted", COND_FALSE, "NotAllowed",
+		     "the Gateway does not allow ListenerSets of this namespace "
+		     "(spec.allowedListeners)");
+	else if (set->gateway->state == GATEWAY_PENDING)
+		tell(telling, "Accepted", COND_UNKNOWN, "Pending", set->gateway->message);
+	else if (set->gateway->state == GATEWAY_REFUSED)
+		tell(telling, "Accepted", COND_FALSE, "ParentNotAccepted",
+		     "the Gateway is not accepted");
+	else if (tally->valid == 0)
+		tell(telling, "Accepted", COND_FALSE, "ListenersNotValid",
+		     bad == NULL ? "it has no listeners" : bad);
+	else if (bad != NULL)
+		tell(telling, "Accepted", COND_TRUE, "ListenersNotValid", bad);
+	else
+		tell(telling, "Accepted", COND_TRUE, "Accepted", "the ListenerSet is accepted");
+}
+
+static void tell_set_programmed(struct telling *telling, const struct listenerset *set,
+				const struct tally *tally, bool acknowledged)
+{
+	if (set->state == SET_NO_GATEWAY)
+		tell(telling, "Programmed", COND_UNKNOWN, "Pending", "there is no Gateway");
+	else if (set->state == SET_NOT_ALLOWED)
+		tell(telling, "Programmed", COND_FALSE, "NotAllowed",
+		     "the Gateway does not allow it");
+	else if (set->gateway->state == GATEWAY_PENDING)
+		tell(telling, "Programmed", COND_UNKNOWN, "Pending", set->gateway->message);
+	else if (set->gateway->state == GATEWAY_REFUSED)
+		tell(telling, "Programmed", COND_FALSE, "ParentNotProgrammed",
+		     "the Gateway is not served");
+	else if (tally->valid == 0)
+		tell(telling, "Programmed", COND_FALSE, "ListenersNotValid",
+		     "none of its listeners can be served");
+	else if (tally->programmed == 0)
+		tell_idle(telling, tally);
+	else if (!acknowledged)
+		tell_unacknowledged(telling);
+	else
+		tell(telling, "Programmed", COND_TRUE, "Programmed", "the ListenerSet is served");
+}
+
+json_t *gwstatus_listenerset(const struct listenerset *set, const struct gwstatus_env *env)
+{
+	struct telling telling;
+	struct tally tally = set_tally(set);
+	json_t *listeners = json_array();
+
+	if (set->state == SET_FOREIGN) {
+		json_decref(listeners);
+		return NULL;
+	}
+	telling = telling_new(json_at(set->object->json, "status.conditions"), set->spec, env->now);
+	tell_set_accepted(&telling, set, &tally);
+	tell_set_programmed(&telling, set, &tally, env->acknowledged);
+	for (size_t i = 0; i < set->count; i++)
+		json_array_append_new(
+			listeners, listener_status(&set->gateway->listeners[set->first + i], env));
+	return json_pack("{s:o, s:o}", "conditions", telling.conditions, "listeners", listeners);
 }
 
 /* ---- what a status is made of ---- */
@@ -444,11 +562,12 @@ uint64_t gwstatus_print(const struct gateway *gateway, const struct gwstatus_env
 	uint64_t print = mix(env->acknowledged, gateway->state);
 
 	print = mix(print, (uint64_t)object_generation(gateway->spec));
+	print = mix(print, gateway->attached_sets);
 	print = mix_text(print, gateway->reason);
 	print = mix_text(print, gateway->message);
 	for (size_t i = 0; i < ARRAY_LEN(gateway->address_bound); i++)
 		print = mix(print, gateway->address_bound[i]);
-	for (size_t i = 0; i < gateway->listener_count; i++)
+	for (size_t i = 0; i < gateway->own_count; i++)
 		print = listener_print(print, &gateway->listeners[i]);
 	return print == 0 ? 1 : print;
 }

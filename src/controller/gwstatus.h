@@ -1,8 +1,10 @@
-/* controller/gwstatus.h - statuses of GatewayClasses, Gateways and Backends (Gateway API) */
+/* controller/gwstatus.h - statuses of GatewayClasses, Gateways, ListenerSets and Backends (Gateway
+ * API)
+ */
 #ifndef CONTROLLER_GWSTATUS_H
 #define CONTROLLER_GWSTATUS_H
 
-#include "controller/gateway.h"
+#include "controller/listenerset.h"
 
 struct gwstatus_env {
 	bool acknowledged; /* all workers run what the last pass made */
@@ -15,6 +17,10 @@ json_t *gwstatus_class(const struct object *class, int64_t now);
  * stored and the addresses of the host; never 0. */
 uint64_t gwstatus_print(const struct gateway *gateway, const struct gwstatus_env *env);
 json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env);
+/* Counts the ListenerSets of each Gateway that are accepted, for the statuses that follow. */
+void gwstatus_count_sets(const struct gateways *gateways);
+/* NULL: of a Gateway that is not ours. */
+json_t *gwstatus_listenerset(const struct listenerset *set, const struct gwstatus_env *env);
 /* problem: NULL, or why it is not accepted. */
 json_t *gwstatus_backend(const struct object *backend, const char *problem, int64_t now);
 

@@ -255,7 +255,9 @@ static const struct {
 	enum cond_status status;
 	const char *reason, *message;
 } attach_words[] = {
-	[ATTACH_NO_GATEWAY] = {COND_FALSE, "NoMatchingParent", "there is no Gateway of this name"},
+	[ATTACH_NO_GATEWAY] = {COND_FALSE, "NoMatchingParent",
+			       "there is no Gateway or ListenerSet of this name, or the Gateway "
+			       "does not allow the ListenerSet"},
 	[ATTACH_PENDING] = {COND_UNKNOWN, "Pending", "the Gateway waits"},
 	[ATTACH_NO_LISTENER] = {COND_FALSE, "NoMatchingParent",
 				"the Gateway has no listener of this sectionName and port"},

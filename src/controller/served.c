@@ -32,7 +32,7 @@ void served_begin(struct served_all *all)
 struct served *served_get(struct served_all *all, const struct gw_listener *listener)
 {
 	AUTO(auto_free)
-	char *id = xasprintf("%s/%.*s", listener->gateway->id, SV_ARG(listener->name));
+	char *id = listener_id(listener);
 	struct served *served = map_get(&all->by_id, sv_from(id));
 
 	if (served == NULL) {
@@ -181,7 +181,7 @@ static struct snap_listener *listener_make(struct served *served,
 	AUTO(auto_free) struct str_view *names = xcalloc(count + 1, sizeof(*names));
 	AUTO(auto_free) struct vhost **vhosts = xcalloc(count + 1, sizeof(struct vhost *));
 	AUTO(auto_free)
-	char *id = xasprintf("%s/%.*s", listener->gateway->id, SV_ARG(listener->name));
+	char *id = listener_id(listener);
 	struct snap_listener like = {.name = sv_from(id),
 				     .hostname = listener->hostname,
 				     .tls = listener_has_tls(listener),

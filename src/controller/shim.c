@@ -1,8 +1,10 @@
-/* controller/shim.c - a Gateway's annotation becomes Certificates (cert-manager's gateway-shim)
+/* controller/shim.c - annotations of a Gateway or ListenerSet become Certificates (cert-manager's
+ * gateway-shim)
  *
  * cert-manager.io/cluster-issuer or cert-manager.io/issuer: every Secret that an HTTPS listener
  * with a hostname names in certificateRefs gets a Certificate of that name, for the hostnames of
- * all listeners that name it. A Certificate that somebody else made is never touched.
+ * all listeners that name it. A ListenerSet that names no issuer has that of its Gateway. A
+ * Certificate that somebody else made is never touched.
  */
 #include "controller/ctl.h"
 
@@ -25,9 +27,34 @@ static const struct kind *certificate_kind(void)
 	return kind_by_plural(SV("cert-manager.io"), SV("certificates"));
 }
 
-static const struct kind *gateway_kind(void)
+#define SETS_PREFIX "gateway.networking.k8s.io/listenersets/"
+
+static bool is_set(const struct object *owner)
 {
-	return kind_by_plural(SV("gateway.networking.k8s.io"), SV("gateways"));
+	return sv_starts(sv_from(owner->key), SV(SETS_PREFIX));
+}
+
+static const struct kind *owner_kind(const char *kind)
+{
+	return kind_by_plural(SV("gateway.networking.k8s.io"), strcmp(kind, "ListenerSet") == 0
+								       ? SV("listenersets")
+								       : SV("gateways"));
+}
+
+static const struct kind *kind_of(const struct object *owner)
+{
+	return owner_kind(is_set(owner) ? "ListenerSet" : "Gateway");
+}
+
+/* Of a ListenerSet: its Gateway, or NULL. */
+static const struct object *parent_of(struct controllers *ctl, const struct object *set)
+{
+	const char *ns = json_str_at(set->json, "spec.parentRef.namespace");
+	const char *name = json_str_at(set->json, "spec.parentRef.name");
+
+	return name == NULL ? NULL
+			    : ctl_get(ctl, owner_kind("Gateway"),
+				      ns != NULL ? ns : object_namespace(set), name);
 }
 
 static const char *note(const struct object *gateway, const char *name)
@@ -46,6 +73,19 @@ static void add_name(json_t *names, const char *name)
 			return;
 	}
 	json_array_append_new(names, json_string(name));
+}
+
+/* Who names the issuer: the owner, or the Gateway of a ListenerSet; NULL: nobody. */
+static const struct object *issuer_source(struct controllers *ctl, const struct object *owner)
+{
+	const struct object *source = owner;
+
+	if (note(owner, NOTE_ISSUER) == NULL && note(owner, NOTE_CLUSTER) == NULL)
+		source = is_set(owner) ? parent_of(ctl, owner) : NULL;
+	if (source == NULL ||
+	    (note(source, NOTE_ISSUER) == NULL && note(source, NOTE_CLUSTER) == NULL))
+		return NULL;
+	return source;
 }
 
 /* Names that each Secret of the Gateway's own namespace must cover: {"secret": ["a.example", …]}.
@@ -105,10 +145,11 @@ static void set_private_key(json_t *spec, const struct object *gateway)
 	json_decref(key);
 }
 
-static json_t *certificate_spec(const struct object *gateway, const char *secret, json_t *names)
+static json_t *certificate_spec(const struct object *gateway, const struct object *source,
+				const char *secret, json_t *names)
 {
-	const char *cluster = note(gateway, NOTE_CLUSTER);
-	const char *issuer = cluster != NULL ? cluster : note(gateway, NOTE_ISSUER);
+	const char *cluster = note(source, NOTE_CLUSTER);
+	const char *issuer = cluster != NULL ? cluster : note(source, NOTE_ISSUER);
 	json_t *spec = json_pack("{s:s, s:O, s:{s:s, s:s, s:s}, s:s*, s:s*, s:s*}", "secretName",
 				 secret, "dnsNames", names, "issuerRef", "name", issuer, "kind",
 				 cluster != NULL ? "ClusterIssuer" : "Issuer", "group",
@@ -154,12 +195,12 @@ static void wish_done(void *arg, const struct object *certificate, const struct 
 
 	(void)certificate;
 	if (gateway != NULL && err->code == ERR_NONE)
-		ctl_event(wish->ctl, gateway_kind(), gateway, "Normal",
+		ctl_event(wish->ctl, kind_of(gateway), gateway, "Normal",
 			  wish->is_new ? "CreateCertificate" : "UpdateCertificate",
 			  "Certificate %s is wanted for the listeners that name Secret %s",
 			  wish->secret, wish->secret);
 	else if (gateway != NULL && err->code == ERR_INVALID)
-		ctl_event(wish->ctl, gateway_kind(), gateway, "Warning", "BadConfig",
+		ctl_event(wish->ctl, kind_of(gateway), gateway, "Warning", "BadConfig",
 			  "Certificate %s cannot be made as the annotations and listeners ask: %s",
 			  wish->secret, err->msg);
 	free(wish->gateway);
@@ -182,7 +223,8 @@ static struct wish *wish_new(struct controllers *ctl, const struct object *gatew
 static void want_certificate(struct controllers *ctl, const struct object *gateway,
 			     const char *secret, json_t *names)
 {
-	AUTO(auto_json) json_t *spec = certificate_spec(gateway, secret, names);
+	AUTO(auto_json)
+	json_t *spec = certificate_spec(gateway, issuer_source(ctl, gateway), secret, names);
 	const struct object *old =
 		ctl_get(ctl, certificate_kind(), object_namespace(gateway), secret);
 	json_t *body;
@@ -194,7 +236,7 @@ static void want_certificate(struct controllers *ctl, const struct object *gatew
 			   : json_pack("{s:s, s:s, s:{s:s, s:s, s:[o]}}", "apiVersion",
 				       "cert-manager.io/v1", "kind", "Certificate", "metadata",
 				       "name", secret, "namespace", object_namespace(gateway),
-				       "ownerReferences", ctl_owner_ref(gateway_kind(), gateway));
+				       "ownerReferences", ctl_owner_ref(kind_of(gateway), gateway));
 	json_object_set(body, "spec", spec);
 	ctl_put_object(ctl, certificate_kind(), old, body, wish_done,
 		       wish_new(ctl, gateway, secret, old == NULL));
@@ -216,6 +258,23 @@ static bool drop_leftover(void *arg, const struct object *certificate)
 	return true;
 }
 
+static struct str_view accepted_reason(const struct object *set)
+{
+	return json_sv_at(condition_find(json_at(set->json, "status.conditions"), "Accepted"),
+			  "reason");
+}
+
+/* Nobody has said yet whether the Gateway allows it. */
+static bool undecided(const struct object *set)
+{
+	return sv_eq(accepted_reason(set), SV("Pending"));
+}
+
+static bool shut_out(const struct object *set)
+{
+	return sv_eq(accepted_reason(set), SV("NotAllowed"));
+}
+
 static void shim_reconcile(struct controllers *ctl, struct str_view key)
 {
 	const struct object *gateway = store_get(ctl->config.store, key);
@@ -225,9 +284,9 @@ static void shim_reconcile(struct controllers *ctl, struct str_view key)
 	const char *secret;
 	json_t *names;
 
-	if (gateway == NULL)
+	if (gateway == NULL || (is_set(gateway) && undecided(gateway)))
 		return; /* its Certificates go with it: owner.c */
-	if (note(gateway, NOTE_ISSUER) == NULL && note(gateway, NOTE_CLUSTER) == NULL)
+	if (issuer_source(ctl, gateway) == NULL || (is_set(gateway) && shut_out(gateway)))
 		wanted = json_object();
 	else
 		wanted = wanted_secrets(gateway);
@@ -241,8 +300,8 @@ static void shim_reconcile(struct controllers *ctl, struct str_view key)
 }
 
 /* Its status is written often, and asks for nothing. */
-static void gateway_map(struct controllers *ctl, const struct object *before,
-			const struct object *after)
+static void owner_map(struct controllers *ctl, const struct object *before,
+		      const struct object *after)
 {
 	if (after == NULL ||
 	    (before != NULL && object_generation(before) == object_generation(after) &&
@@ -250,6 +309,43 @@ static void gateway_map(struct controllers *ctl, const struct object *before,
 		       json_at(after->json, "metadata.annotations"))))
 		return;
 	ctl_queue(ctl, CTL_SHIM, sv_from(after->key));
+}
+
+struct seeking {
+	struct controllers *ctl;
+	const struct object *gateway;
+};
+
+static bool queue_child(void *arg, const struct object *set)
+{
+	const struct seeking *seeking = arg;
+
+	if (parent_of(seeking->ctl, set) == seeking->gateway)
+		ctl_queue(seeking->ctl, CTL_SHIM, sv_from(set->key));
+	return true;
+}
+
+/* The issuer of its ListenerSets may be another now. */
+static void gateway_map(struct controllers *ctl, const struct object *before,
+			const struct object *after)
+{
+	struct seeking seeking = {.ctl = ctl, .gateway = after};
+
+	owner_map(ctl, before, after);
+	if (after != NULL && before != NULL &&
+	    !json_same(json_at(before->json, "metadata.annotations"),
+		       json_at(after->json, "metadata.annotations")))
+		store_each(ctl->config.store, SV(SETS_PREFIX), queue_child, &seeking);
+}
+
+static void set_map(struct controllers *ctl, const struct object *before,
+		    const struct object *after)
+{
+	if (after != NULL && before != NULL &&
+	    !sv_eq(accepted_reason(before), accepted_reason(after)))
+		ctl_queue(ctl, CTL_SHIM, sv_from(after->key));
+	else
+		owner_map(ctl, before, after);
 }
 
 /* A Certificate of a Gateway that was changed or deleted by hand is brought back. */
@@ -265,9 +361,11 @@ static void certificate_map(struct controllers *ctl, const struct object *before
 		AUTO(auto_free) char *key = NULL;
 		const char *name = json_str_at(ref, "name");
 
-		if (name == NULL || !sv_eq(json_sv_at(ref, "kind"), SV("Gateway")))
+		if (name == NULL || (!sv_eq(json_sv_at(ref, "kind"), SV("Gateway")) &&
+				     !sv_eq(json_sv_at(ref, "kind"), SV("ListenerSet"))))
 			continue;
-		key = kind_key(gateway_kind(), object_namespace(certificate), name);
+		key = kind_key(owner_kind(json_str_at(ref, "kind")), object_namespace(certificate),
+			       name);
 		ctl_queue(ctl, CTL_SHIM, sv_from(key));
 	}
 }
@@ -275,6 +373,7 @@ static void certificate_map(struct controllers *ctl, const struct object *before
 const struct ctl_row ctl_shim = {
 	.name = "gateway-shim",
 	.watches = {{.prefix = "gateway.networking.k8s.io/gateways/", .map = gateway_map},
+		    {.prefix = SETS_PREFIX, .map = set_map},
 		    {.prefix = "cert-manager.io/certificates/", .map = certificate_map}},
 	.reconcile = shim_reconcile,
 };

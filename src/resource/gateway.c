@@ -5,8 +5,6 @@
 #include "resource/names.h"
 #include "resource/rows.h"
 
-#define LISTENERS_MAX 64
-
 /* ---- GatewayClass ---- */
 
 static const struct schema_node class_parameters[] = {
@@ -137,7 +135,7 @@ static const struct schema_node listener_members[] = {
 	OBJECT("allowedRoutes", allowed_routes, .flags = SCHEMA_MAKE),
 	END,
 };
-static const struct schema_node listener_item[] = {OBJECT("[]", listener_members)};
+const struct schema_node listener_item[] = {OBJECT("[]", listener_members)};
 
 static bool is_address_type(struct str_view text)
 {
@@ -350,12 +348,8 @@ static void validate_address(const json_t *addresses, size_t index, struct cause
 	}
 }
 
-void gateway_validate(const json_t *object, const json_t *old, struct causes *causes)
+void listeners_validate(const json_t *listeners, struct causes *causes)
 {
-	const json_t *listeners = json_at(object, "spec.listeners");
-	const json_t *addresses = json_at(object, "spec.addresses");
-
-	(void)old;
 	for (size_t i = 0; i < json_array_size(listeners) && i < LISTENERS_MAX; i++) {
 		struct where where = {0};
 
@@ -363,6 +357,14 @@ void gateway_validate(const json_t *object, const json_t *old, struct causes *ca
 		validate_listener(json_array_get(listeners, i), &where, causes);
 		validate_distinct(listeners, i, &where, causes);
 	}
+}
+
+void gateway_validate(const json_t *object, const json_t *old, struct causes *causes)
+{
+	const json_t *addresses = json_at(object, "spec.addresses");
+
+	(void)old;
+	listeners_validate(json_at(object, "spec.listeners"), causes);
 	for (size_t i = 0; i < json_array_size(addresses) && i < 16; i++)
 		validate_address(addresses, i, causes);
 }

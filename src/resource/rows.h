@@ -53,6 +53,14 @@ extern const struct schema_node gatewayclass_schema[], gateway_schema[];
 extern const struct column gatewayclass_columns[4], gateway_columns[3];
 validate_fn gatewayclass_validate, gateway_validate;
 initial_status_fn gatewayclass_status, gateway_status;
+#define LISTENERS_MAX 64
+extern const struct schema_node listener_item[]; /* of spec.listeners, here and in a ListenerSet */
+void listeners_validate(const json_t *listeners, struct causes *causes);
+
+/* listenerset.c */
+extern const struct schema_node listenerset_schema[];
+extern const struct column listenerset_columns[2];
+validate_fn listenerset_validate;
 
 /* refs.c: references that routes, listeners and policies share */
 extern const struct schema_node parent_ref_item[]; /* spec.parentRefs */

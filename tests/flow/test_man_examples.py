@@ -25,6 +25,7 @@ DIRECTORIES = ("https://acme-v02.api.letsencrypt.org/directory", "https://ca.exa
 # Files of other pages that must be in force before a page's examples begin.
 BEFORE = {
     "sallyport-httproute.5": ("letsencrypt.yaml", "gateway.yaml", "backends.yaml"),
+    "sallyport-listenerset.5": ("letsencrypt.yaml",),
     "sallyport-grpcroute.5": ("letsencrypt.yaml", "gateway.yaml", "backends.yaml"),
     "sallyport-certificate.5": ("letsencrypt.yaml", "gateway.yaml", "inside.yaml"),
     "sallyport-troubleshooting.7": ("letsencrypt.yaml", "gateway.yaml", "redirect.yaml"),
