@@ -13,7 +13,8 @@
 
 #include <stdlib.h>
 
-#define WORDS_MAX 65536
+#define WORDS_MAX     65536
+#define NAME_TEXT_MAX 200 /* leaves room for endings within the 253 of a name */
 
 /* ---- which ---- */
 
@@ -35,6 +36,28 @@ int certificates_each(struct cli *cli, ref_fn *one, void *arg)
 		rc = refs_each(cli, &refs, one, arg);
 	refs_deinit(&refs);
 	return rc;
+}
+
+char *object_name_of(struct str_view name)
+{
+	struct buf text;
+
+	buf_init(&text, NAME_TEXT_MAX);
+	if (sv_starts(name, SV("*."))) {
+		buf_addf(&text, "wildcard-");
+		name = sv_skip(name, 2);
+	}
+	for (size_t i = 0; i < name.len; i++) {
+		char c = ascii_lower(name.data[i]);
+
+		if (ascii_is_alnum(c))
+			buf_addc(&text, c);
+		else if (buf_len(&text) > 0 && text.data[text.end - 1] != '-')
+			buf_addc(&text, '-');
+	}
+	while (buf_len(&text) > 0 && text.data[text.end - 1] == '-')
+		text.end--;
+	return buf_detach(&text);
 }
 
 json_t *objects_of_kind(struct cli *cli, const char *word, const char *ns, struct fault *fault)

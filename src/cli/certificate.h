@@ -15,6 +15,10 @@ json_t *objects_of_kind(struct cli *cli, const char *word, const char *ns, struc
 /* Waits until the Certificate is Ready, showing its steps; ms negative: for ever. Returns an exit
  * code; how it ended was said. */
 int certificate_await(struct cli *cli, const struct ref *ref, int64_t ms);
+/* The name of an object made of a host name: "*.Shop.example" -> "wildcard-shop-example"; heap.
+ * Pure.
+ */
+char *object_name_of(struct str_view name);
 /* Sets one annotation. 0, or -1 with fault. */
 int annotate_one(struct cli *cli, const struct ref *ref, const char *key, const char *value,
 		 struct fault *fault);

@@ -10,41 +10,13 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#define NAME_TEXT_MAX   253
 #define TIMEOUT_DEFAULT (INT64_C(300) * 1000)
-
-/* ---- the object's name, made of a host name ---- */
 
 static bool is_ip(const char *name)
 {
 	unsigned char bytes[sizeof(struct in6_addr)];
 
 	return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
-}
-
-/* "*.Shop.example" -> "wildcard-shop-example"; heap. */
-static char *object_name_of(const char *name)
-{
-	struct str_view rest = sv_from(name);
-	struct buf text;
-
-	buf_init(&text, NAME_TEXT_MAX);
-	if (sv_starts(rest, SV("*."))) {
-		buf_addf(&text, "wildcard-");
-		rest = sv_skip(rest, 2);
-	}
-	for (size_t i = 0; i < rest.len; i++) {
-		char c = ascii_lower(rest.data[i]);
-		bool first = buf_len(&text) == 0;
-
-		if (ascii_is_alnum(c))
-			buf_addc(&text, c);
-		else if (!first && text.data[text.end - 1] != '-')
-			buf_addc(&text, '-');
-	}
-	while (buf_len(&text) > 0 && text.data[text.end - 1] == '-')
-		text.end--;
-	return buf_detach(&text);
 }
 
 /* ---- who signs ---- */
@@ -188,7 +160,7 @@ int verb_certificate_issue(struct cli *cli)
 	ref.kind = cli_kind(cli, SV(CERTIFICATES));
 	if (ref.kind == NULL)
 		return EXIT_FAILED;
-	ref.name = given != NULL ? xstrdup(given) : object_name_of(cli->args.words[0]);
+	ref.name = given != NULL ? xstrdup(given) : object_name_of(sv_from(cli->args.words[0]));
 	rc = certificate_new(cli, ref.name, &ref.doc);
 	if (rc == 0)
 		rc = issue(cli, &how, &ref, timeout);

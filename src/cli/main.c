@@ -260,6 +260,29 @@ static const struct verb verbs[] = {
 		.run = verb_account_deactivate,
 	},
 	{
+		.name = "import certbot",
+		.usage = "import certbot DIR",
+		.summary = "Take over certbot's accounts, certificates and keys",
+		.details =
+			"DIR is /etc/letsencrypt or a copy of it. Nothing is ordered, and nothing\n"
+			"in DIR is changed. What is there already stays as it is.\n\n"
+			"Examples:\n"
+			"  sallyport import certbot /etc/letsencrypt --dry-run\n",
+		.flags = {FLAG_ALL, FLAG_DRY_RUN, FLAG_OUTPUT, FLAG_VALIDATE, FLAG_FIELD_MANAGER},
+		.run = verb_import_certbot,
+	},
+	{
+		.name = "import acme.sh",
+		.usage = "import acme.sh DIR",
+		.summary = "Take over acme.sh's accounts, certificates and keys",
+		.details = "DIR is ~/.acme.sh or a copy of it. Nothing is ordered, and nothing in\n"
+			   "DIR is changed. What is there already stays as it is.\n\n"
+			   "Examples:\n"
+			   "  sallyport import acme.sh /root/.acme.sh --dry-run\n",
+		.flags = {FLAG_ALL, FLAG_DRY_RUN, FLAG_OUTPUT, FLAG_VALIDATE, FLAG_FIELD_MANAGER},
+		.run = verb_import_acmesh,
+	},
+	{
 		.name = "status",
 		.usage = "status",
 		.summary = "Show what is served, the certificates, and what is wrong",

@@ -36,6 +36,8 @@ int verb_create(struct cli *cli);
 int verb_delete(struct cli *cli);
 int verb_describe(struct cli *cli);
 int verb_get(struct cli *cli);
+int verb_import_acmesh(struct cli *cli);
+int verb_import_certbot(struct cli *cli);
 int verb_label(struct cli *cli);
 int verb_patch(struct cli *cli);
 int verb_renew(struct cli *cli);

@@ -16,6 +16,7 @@ import subprocess
 import pytest
 
 import world
+from clients import Certbot, issue
 from proc import TOP, clean_env, free_port, run, wait_for
 
 MAN = pathlib.Path(TOP) / "man"
@@ -87,7 +88,7 @@ class Sandbox:
         self.words = {
             "/etc/sallyport/": "%s/etc/" % box, "/var/lib/sallyport/": self.daemon.state + "/",
             "/var/log/sallyport/": "%s/log/" % box, "/run/app/": "%s/run/app/" % box,
-            "/root/": "%s/root/" % box}
+            "/root/": "%s/root/" % box, "/etc/letsencrypt": "%s/letsencrypt" % box}
         self.words.update((directory, ca.directory) for directory in DIRECTORIES)
         self.numbers = {
             "80": self.http, "443": self.https, "8000": free_port(), "8883": free_port(),
@@ -121,6 +122,10 @@ class Sandbox:
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
             "-keyout", work / "bought.key", "-out", work / "bought.crt", "-days", "2",
             "-subj", "/CN=bought.example.com", "-addext", "subjectAltName=DNS:bought.example.com")
+        certbot = Certbot(self.box / "letsencrypt")
+        certbot.account(self.ca.directory, run(
+            "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256").stdout)
+        certbot.lineage("moved.example.com", *issue(self.box, "moved.example.com"), self.ca.directory)
         (self.box / "etc" / "manifests" / "team.yaml").write_text(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: team\n")
 
