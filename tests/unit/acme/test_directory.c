@@ -199,6 +199,8 @@ static void test_nonces(void **state)
 		assert_string_equal(nonce, want);
 	}
 	assert_false(nonce_take(pool, nonce));
+	assert_false(nonce_put(pool, SV("n_-5"))); /* used a moment ago */
+	assert_false(nonce_take(pool, nonce));
 	nonce_put(pool, SV("x"));
 	nonce_clear(pool);
 	assert_false(nonce_take(pool, nonce));
