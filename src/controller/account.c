@@ -79,6 +79,11 @@ struct acme_client *account_client(struct controllers *ctl, const struct issuer 
 	return account->usable ? account->client : NULL;
 }
 
+struct acme_client *account_client_for_keys(struct controllers *ctl, const struct issuer *issuer)
+{
+	return account_get(ctl, sv_from(issuer->object->key))->client;
+}
+
 void account_release(struct account_use *use)
 {
 	account_leave_place(use);

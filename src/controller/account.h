@@ -61,6 +61,9 @@ struct account_use {
 /* NULL while the issuer has no registered account; changed tells when that ends. */
 struct acme_client *account_client(struct controllers *ctl, const struct issuer *issuer,
 				   struct account_use *use);
+/* The issuer's client though its account cannot be used: for requests that another key signs. NULL:
+ * there is none. */
+struct acme_client *account_client_for_keys(struct controllers *ctl, const struct issuer *issuer);
 /* true: the use has one of the CA's places; false: it waits for one. */
 bool account_place(struct controllers *ctl, const struct issuer *issuer, struct account_use *use);
 void account_leave_place(struct account_use *use);

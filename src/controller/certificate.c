@@ -173,6 +173,7 @@ static void run_free(void *value)
 	plan_drop(run);
 	unblock(run);
 	certificate_forget_ari(run);
+	certificate_forget_revocation(run);
 	free(run->facts.ari_id);
 	free(run->facts.words);
 	free(run->key);
@@ -289,8 +290,10 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 	look.spec = json_member(cert->json, "spec");
 	look.status = status_copy(cert);
 	certificate_take_ari(&look);
+	certificate_take_revocation(&look);
 	certificate_check(&look);
 	certificate_apply_ari(&look);
+	certificate_revoke(&look);
 	set_ready(&look);
 	if (look.dated && look.not_after > look.now)
 		certificate_look_at(&look, look.not_after);
@@ -304,6 +307,7 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 		set_failed_words(&look);
 	}
 	if (!issuing && json_same(look.status, json_member(cert->json, "status"))) {
+		certificate_drop_note(&look);
 		certificate_clean_up(&look);
 		certificate_sync_template(&look);
 	}

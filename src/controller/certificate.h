@@ -5,6 +5,7 @@
  *     certificate_issue.c   the steps of an attempt, from key to Secret
  *     certificate_secret.c  the Secret and the next private key
  *     certificate_ari.c     when does the CA want it renewed?
+ *     certificate_revoke.c  revocation that the user asks for
  */
 #ifndef CONTROLLER_CERTIFICATE_H
 #define CONTROLLER_CERTIFICATE_H
@@ -29,6 +30,7 @@ struct pair_facts {
 };
 
 struct key_job;
+struct revocation;
 
 struct ari_question {           /* to the CA, about the certificate in the Secret */
 	struct account_use use; /* while call is under way, or waits for the account */
@@ -50,6 +52,8 @@ struct cert_run { /* what only memory knows of a Certificate */
 	struct key_job *job; /* a key is being made */
 	struct pair_facts facts;
 	struct ari_question ari;
+	struct revocation *revocation; /* under way */
+	json_t *revoked;               /* what came of it, to be stored */
 	/* of an attempt: the next private key, and the request that was seen to be for it */
 	EVP_PKEY *next_key;
 	uint64_t next_key_revision; /* of its Secret */
@@ -107,6 +111,16 @@ void certificate_ask_ari(struct cert_look *look); /* when it is due */
 char *certificate_replaced_id(struct cert_look *look);
 char *certificate_ari_id(const struct object *secret); /* heap; NULL: none */
 void certificate_forget_ari(struct cert_run *run);
+
+/* ---- certificate_revoke.c ---- */
+void certificate_take_revocation(struct cert_look *look); /* what came of it, into the status */
+void certificate_revoke(struct cert_look *look);          /* as the annotation asks */
+void certificate_drop_note(struct cert_look *look);       /* it was carried out */
+/* The certificate in the Secret is the one that was revoked. */
+bool certificate_was_revoked(const struct cert_look *look, const char **reason,
+			     const char **serial);
+bool certificate_key_is_compromised(const struct cert_look *look);
+void certificate_forget_revocation(struct cert_run *run);
 
 /* ---- certificate_secret.c ---- */
 enum key_type certificate_key_type(const struct cert_look *look);

@@ -311,6 +311,17 @@ static bool has_usages(struct cert_look *look)
 	return true;
 }
 
+static bool is_not_revoked(struct cert_look *look)
+{
+	const char *reason, *serial;
+
+	if (!certificate_was_revoked(look, &reason, &serial))
+		return true;
+	return no(look, "Revoked",
+		  "Issuing certificate as the one with serial number %s was revoked (%s)", serial,
+		  reason);
+}
+
 static bool has_not_expired(struct cert_look *look)
 {
 	char when[CLOCK_TEXT_SIZE];
@@ -334,6 +345,6 @@ void certificate_check(struct cert_look *look)
 		return;
 	take_dates(look);
 	if (is_ours(look) && has_key_type(look) && has_issuer(look) && has_names(look) &&
-	    has_subject(look) && has_usages(look))
+	    has_subject(look) && has_usages(look) && is_not_revoked(look))
 		(void)has_not_expired(look);
 }

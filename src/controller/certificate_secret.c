@@ -112,7 +112,7 @@ static EVP_PKEY *kept_key(const struct cert_look *look, enum key_type type)
 	EVP_PKEY *key;
 
 	if (!sv_eq(json_sv_at(look->spec, "privateKey.rotationPolicy"), SV("Never")) ||
-	    look->secret == NULL)
+	    look->secret == NULL || certificate_key_is_compromised(look))
 		return NULL;
 	key = secret_key(look->secret, "tls.key", NULL);
 	if (key == NULL || key_is(key, type))
