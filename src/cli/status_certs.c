@@ -11,6 +11,14 @@
 
 /* ---- issuers ---- */
 
+/* The issuer that issued it, when it is not the one of the spec. */
+static struct str_view issuer_member(const json_t *certificate, const char *member)
+{
+	struct str_view by = json_sv_at(json_at(certificate, "status.issuedBy"), member);
+
+	return by.len > 0 ? by : json_sv_at(json_at(certificate, "spec.issuerRef"), member);
+}
+
 static bool same_text(const json_t *a, const char *path, const json_t *b, const char *other)
 {
 	return sv_eq(json_sv_at(a, path), json_sv_at(b, other));
@@ -18,7 +26,7 @@ static bool same_text(const json_t *a, const char *path, const json_t *b, const 
 
 const json_t *issuer_of(const json_t *issuers, const json_t *certificate)
 {
-	bool cluster = sv_eq(json_sv_at(certificate, "spec.issuerRef.kind"), SV("ClusterIssuer"));
+	bool cluster = sv_eq(issuer_member(certificate, "kind"), SV("ClusterIssuer"));
 	const json_t *issuer;
 	size_t i;
 
@@ -27,7 +35,8 @@ const json_t *issuer_of(const json_t *issuers, const json_t *certificate)
 		bool is_cluster = sv_eq(json_sv_at(issuer, "kind"), SV("ClusterIssuer"));
 
 		if (is_cluster == cluster &&
-		    same_text(issuer, "metadata.name", certificate, "spec.issuerRef.name") &&
+		    sv_eq(json_sv_at(issuer, "metadata.name"),
+			  issuer_member(certificate, "name")) &&
 		    (cluster ||
 		     same_text(issuer, "metadata.namespace", certificate, "metadata.namespace")))
 			return issuer;
@@ -155,7 +164,7 @@ static void report_certificate(json_t *report, const json_t *certificate, const 
 			    json_sv(json_sv_at(certificate, "metadata.namespace")));
 	json_object_set_new(row, "name", json_sv(json_sv_at(certificate, "metadata.name")));
 	json_object_set_new(row, "names", names_of(certificate));
-	json_object_set_new(row, "issuer", json_sv(json_sv_at(certificate, "spec.issuerRef.name")));
+	json_object_set_new(row, "issuer", json_sv(issuer_member(certificate, "name")));
 	json_object_set_new(row, "staging",
 			    json_boolean(is_staging(issuer_of(issuers, certificate))));
 	json_object_set_new(row, "state", json_string(state_of(certificate, &life)));

@@ -3,6 +3,7 @@
  *     certificate.c         Ready and Issuing, when to look again, what changes concern it
  *     certificate_check.c   does the Secret hold what the spec asks for?
  *     certificate_issue.c   the steps of an attempt, from key to Secret
+ *     certificate_issuer.c  which issuer an attempt is made with
  *     certificate_secret.c  the Secret and the next private key
  *     certificate_ari.c     when does the CA want it renewed?
  *     certificate_revoke.c  revocation that the user asks for
@@ -121,6 +122,26 @@ bool certificate_was_revoked(const struct cert_look *look, const char **reason,
 			     const char **serial);
 bool certificate_key_is_compromised(const struct cert_look *look);
 void certificate_forget_revocation(struct cert_run *run);
+
+/* ---- certificate_issuer.c: issuers in order ---- */
+#define NOTE_FALLBACKS "sallyport.dev/fallback-issuers" /* of a Certificate or its issuer */
+/* The issuer of the present attempt, as an issuerRef. */
+const json_t *certificate_issuer_ref(const struct cert_look *look);
+/* Is it the issuer of the spec, or one that may take its place? */
+bool certificate_may_be_of(const struct cert_look *look, const char *kind, const char *name);
+/* type: why the attempt has failed. true: it goes on with another issuer. */
+bool certificate_next_issuer(struct cert_look *look, const char *type, const char *words);
+/* Has the request waited long enough for what is in the way (type)? Only when there is a choice. */
+bool certificate_lost_patience(struct cert_look *look, const struct object *request,
+			       const char *type);
+/* At the begin of an attempt: the spec's own issuer, or its staging one for names that failed. */
+void certificate_choose_issuer(struct cert_look *look);
+/* The spec may have changed during the attempt: only an issuer that it still allows goes on. */
+void certificate_keep_issuer(struct cert_look *look);
+bool certificate_is_rehearsal(const struct cert_look *look);
+void certificate_end_rehearsal(struct cert_look *look); /* goes on with the spec's own issuer */
+void certificate_want_rehearsal(struct cert_look *look, const char *type); /* has failed so */
+void certificate_issued_by(struct cert_look *look); /* writes down who it was */
 
 /* ---- certificate_secret.c ---- */
 enum key_type certificate_key_type(const struct cert_look *look);

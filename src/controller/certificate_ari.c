@@ -316,7 +316,8 @@ char *certificate_replaced_id(struct cert_look *look)
 	struct issuer issuer;
 
 	if (!look->dated || !is_offered(look, &issuer) ||
-	    !sv_eq(json_sv_at(look->spec, "issuerRef.name"), sv_from(object_name(issuer.object))))
+	    !sv_eq(json_sv_at(certificate_issuer_ref(look), "name"),
+		   sv_from(object_name(issuer.object))))
 		return NULL;
 	return certificate_ari_id(look->secret);
 }

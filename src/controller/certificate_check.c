@@ -208,21 +208,12 @@ static bool has_key_type(struct cert_look *look)
 		  "[spec.privateKey]");
 }
 
-static struct str_view ref_member(const json_t *spec, const char *path, const char *fallback)
-{
-	struct str_view text = json_sv_at(spec, path);
-
-	return text.len > 0 ? text : sv_from(fallback);
-}
-
 static bool has_issuer(struct cert_look *look)
 {
 	const char *name = note_of(look->secret, NOTE_ISSUER_NAME);
 	const char *kind = note_of(look->secret, NOTE_ISSUER_KIND);
 
-	if (sv_eq(sv_from(name), json_sv_at(look->spec, "issuerRef.name")) &&
-	    sv_eq(kind == NULL || kind[0] == '\0' ? SV("Issuer") : sv_from(kind),
-		  ref_member(look->spec, "issuerRef.kind", "Issuer")))
+	if (name != NULL && certificate_may_be_of(look, kind, name))
 		return true;
 	return no(look, "IncorrectIssuer",
 		  "Issuing certificate as Secret was previously issued by \"%s %s\"",

@@ -91,6 +91,9 @@ static bool is_permanent(const char *type)
 /* type: why, as a reason, or "". not_before: asked for by the CA, 0: not. */
 static void fails(struct cert_look *look, const char *type, int64_t not_before, const char *words)
 {
+	if (certificate_next_issuer(look, type, words))
+		return;
+	certificate_want_rehearsal(look, type);
 	int64_t failures = json_int_at(look->status, "failedIssuanceAttempts", 0) + 1;
 	int64_t delay = attempt_delay(is_permanent(type) ? INT64_MAX : failures, random_u32());
 	int64_t left = look->dated && !is_permanent(type) ? look->not_after - look->now : 0;
@@ -118,6 +121,7 @@ static void succeeds(const struct attempt *attempt)
 	struct cert_look *look = attempt->look;
 
 	forget_failures(look);
+	certificate_issued_by(look);
 	json_object_del(look->status, "nextPrivateKeySecretName");
 	json_object_set_new(look->status, "revision", json_integer(attempt->revision));
 	status_condition(look->status, look->cert, "Issuing", COND_FALSE, "Issued",
@@ -194,7 +198,7 @@ static void install(const struct attempt *attempt)
 
 static json_t *request_spec(const struct attempt *attempt, struct err *err)
 {
-	static const char *const members[] = {"issuerRef", "duration", "isCA", "usages"};
+	static const char *const members[] = {"duration", "isCA", "usages"};
 	json_t *spec = json_object();
 	AUTO(buf_deinit) struct buf der;
 	struct name_list names;
@@ -211,6 +215,8 @@ static json_t *request_spec(const struct attempt *attempt, struct err *err)
 		return NULL;
 	}
 	json_object_set_new(spec, "request", json_request(buf_view(&der)));
+	json_object_set_new(spec, "issuerRef",
+			    json_deep_copy(certificate_issuer_ref(attempt->look)));
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
 		json_t *value = json_object_get(attempt->look->spec, members[i]);
 
@@ -277,7 +283,7 @@ static bool request_is_for(const struct object *request, EVP_PKEY *key, const js
 /* Of this attempt, and for what the spec says now. */
 static bool request_is_current(const struct attempt *attempt)
 {
-	static const char *const members[] = {"issuerRef", "duration", "isCA", "usages"};
+	static const char *const members[] = {"duration", "isCA", "usages"};
 	const json_t *spec = json_member(attempt->request->json, "spec");
 	const char *key_secret = note_of(attempt->request, NOTE_KEY_SECRET);
 	struct str_view uid = json_sv_at(attempt->request->json, "metadata.uid");
@@ -285,7 +291,8 @@ static bool request_is_current(const struct attempt *attempt)
 	bool same;
 
 	if (key_secret == NULL || strcmp(key_secret, attempt->key_secret) != 0 ||
-	    !ctl_is_owned_by(attempt->request, attempt->look->cert))
+	    !ctl_is_owned_by(attempt->request, attempt->look->cert) ||
+	    !json_same(json_member(spec, "issuerRef"), certificate_issuer_ref(attempt->look)))
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
 		if (!json_same(json_member(spec, members[i]),
@@ -337,6 +344,23 @@ static const struct object *issuer_of(const struct attempt *attempt)
 		       : NULL;
 }
 
+/* It waits, and there is another issuer, which is taken now; or it was only a rehearsal. */
+static bool gives_up(const struct attempt *attempt, const char *type, const char *words)
+{
+	struct cert_look *look = attempt->look;
+	const struct object *issuer = issuer_of(attempt);
+
+	if (issuer == NULL || !issuer_ready(issuer))
+		type = "IssuerNotReady";
+	if (type == NULL || !certificate_lost_patience(look, attempt->request, type))
+		return false;
+	if (!certificate_is_rehearsal(look))
+		return certificate_next_issuer(look, type, words);
+	certificate_end_rehearsal(look);
+	json_object_del(look->status, "rehearse");
+	return true;
+}
+
 static void follow_request(const struct attempt *attempt)
 {
 	struct cert_look *look = attempt->look;
@@ -346,12 +370,18 @@ static void follow_request(const struct attempt *attempt)
 	const char *type = json_str_at(request->json, "status.failureReason");
 	int64_t not_before = 0;
 
-	if (condition_is_true(request->json, "Ready")) {
+	if (condition_is_true(request->json, "Ready") && certificate_is_rehearsal(look)) {
+		json_object_del(look->status, "rehearse");
+		certificate_end_rehearsal(look);
+		waits(look, NULL, "the staging CA has validated the names; now the CA itself");
+	} else if (condition_is_true(request->json, "Ready")) {
 		install(attempt);
 	} else if (strcmp(reason, "Failed") == 0 || strcmp(reason, "Denied") == 0 ||
 		   condition_is_true(request->json, "InvalidRequest")) {
 		(void)json_time_at(request->json, "status.retryAfterTime", &not_before);
 		fails(look, type != NULL ? type : "", not_before, words);
+	} else if (gives_up(attempt, type, words)) {
+		certificate_blocked(look, NULL);
 	} else {
 		certificate_blocked(look, is_outage(type) ? issuer_of(attempt) : NULL);
 		if (type != NULL)
@@ -383,6 +413,7 @@ static void begin(struct cert_look *look)
 
 	if (sv_eq(issuing_member(look, "reason"), SV(REASON_MANUAL)))
 		forget_failures(look);
+	certificate_choose_issuer(look);
 	json_object_set_new(look->status, "nextPrivateKeySecretName", json_string(name));
 	ctl_event(look->ctl, kind_of_certificate(), look->cert, "Normal", "Issuing", "%s",
 		  trigger_words(look));
@@ -408,6 +439,7 @@ void certificate_issue(struct cert_look *look)
 		begin(look);
 		return;
 	}
+	certificate_keep_issuer(look);
 	attempt.key = certificate_next_key(look, key_secret);
 	if (attempt.key != NULL)
 		take_step(&attempt);

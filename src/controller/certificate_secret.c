@@ -215,7 +215,7 @@ static void set_seldom(json_t *body, const char *note, const json_t *value)
 
 static void set_annotations(json_t *body, const struct cert_look *look)
 {
-	const json_t *ref = json_member(look->spec, "issuerRef");
+	const json_t *ref = certificate_issuer_ref(look);
 	const char *kind = json_str_at(ref, "kind"), *group = json_str_at(ref, "group");
 	const char *common_name = json_str_at(look->spec, "commonName");
 	json_t *notes =

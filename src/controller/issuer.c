@@ -61,8 +61,10 @@ static void issuer_reconcile(struct controllers *ctl, struct str_view key)
 	type = issuer.object == NULL ? NULL : issuer_type_of(issuer.object);
 	if (type != &issuer_acme)
 		account_forget(ctl, key);
-	if (type != NULL)
+	if (type != NULL) {
+		issuer_staging_sync(ctl, &issuer);
 		type->reconcile(ctl, &issuer);
+	}
 }
 
 /* ---- Secrets: account keys, external account bindings, keys of CAs ---- */

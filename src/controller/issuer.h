@@ -41,6 +41,13 @@ void issuer_put_ready(struct controllers *ctl, const struct issuer *issuer, json
 /* "ClusterIssuer letsencrypt" for sentences: kind and name. */
 #define ISSUER_ARG(issuer) (issuer)->kind->kind, object_name((issuer)->object)
 
+/* ---- issuer_staging.c ---- */
+/* Its CA is a service for trials, by its name: nobody trusts what it signs. */
+bool issuer_is_staging(const struct object *issuer);
+char *staging_issuer_name(const struct object *issuer); /* heap */
+/* Makes, changes or drops the issuer of the staging server that an annotation names. */
+void issuer_staging_sync(struct controllers *ctl, const struct issuer *issuer);
+
 /* ---- request.c ---- */
 void request_pending(struct request *request, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -63,6 +63,7 @@ struct fake_ca {
 	bool stopped;
 	const char *invalid_type; /* validation fails with this type of error; NULL: it passes */
 	int64_t not_before;       /* of certificates, from now */
+	bool any_account;         /* there are several: no key is refused */
 	bool wrong_key;           /* certificates are for another key */
 	void (*fetched)(void *arg, struct str_view token); /* the CA looks at a challenge */
 	void *fetched_arg;
