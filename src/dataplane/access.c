@@ -318,8 +318,9 @@ void access_write(struct access_log *log, const struct exchange *ex)
 
 	if (log->fd < 0)
 		return;
-	sock_addr_ip_text(&ex->conn->peer, client);
-	facts.client = sv_from(client);
+	if (ex->client.len == 0)
+		sock_addr_ip_text(&ex->conn->peer, client);
+	facts.client = ex->client.len == 0 ? sv_from(client) : ex->client;
 	put(log, &facts);
 }
 

@@ -17,7 +17,8 @@ struct binding {
 	bool datagram;  /* UDP */
 	bool published; /* control thread: workers have been told, and close the sockets */
 	_Atomic unsigned refs;
-	_Atomic unsigned open; /* sockets not closed yet: while there are any, the port is ours */
+	_Atomic unsigned open;  /* sockets not closed yet: while there are any, the port is ours */
+	_Atomic unsigned conns; /* of all workers */
 	unsigned count;
 	int fds[]; /* one for each worker, which owns it once the binding is published */
 };

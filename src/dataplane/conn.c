@@ -7,6 +7,7 @@
 #include "dataplane/conn_io.h"
 #include "dataplane/listener.h"
 #include "dataplane/match.h"
+#include "dataplane/policy.h"
 #include "dataplane/tls.h"
 #include "dataplane/worker_priv.h"
 
@@ -107,6 +108,9 @@ void conn_accept(struct acceptor *acceptor, int fd, const struct sock_addr *peer
 	conn->worker = worker;
 	conn->acceptor = acceptor;
 	conn->peer = *peer;
+	conn->policy = acceptor->port->policy;
+	conn->limits = conn->policy != NULL ? &conn->policy->limits : &worker->config->limits;
+	conn->greeted = conn->policy == NULL || conn->policy->proxy == PROXY_OFF;
 	conn->buffers = &whole->buffers;
 	if (loop_add(worker->loop, &conn->watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) < 0) {
 		close(fd);
@@ -115,11 +119,13 @@ void conn_accept(struct acceptor *acceptor, int fd, const struct sock_addr *peer
 	}
 	timer_init(&conn->timer, conn_timeout);
 	timer_in(worker->loop, &conn->timer,
-		 tls ? worker->config->limits.tls_handshake_ms
-		     : worker->config->limits.request_head_ms);
+		 tls ? conn->limits->tls_handshake_ms : conn->limits->request_head_ms);
 	list_append(&worker->conns, &conn->link);
 	worker->conn_count++;
 	acceptor->conns++;
+	atomic_fetch_add_explicit(&acceptor->binding->conns, 1, memory_order_relaxed);
+	if (conn->policy != NULL)
+		part_pin(&conn->policy->part);
 	metric_add(&worker->metrics.active, 1);
 	if (worker->draining)
 		conn_drain(conn);
@@ -157,6 +163,9 @@ void conn_destroy(struct conn *conn)
 	buffers_free(conn->buffers, worker);
 	worker->conn_count--;
 	metric_add(&worker->metrics.active, UINT64_MAX); /* one less */
+	if (conn->policy != NULL)
+		part_unpin(&conn->policy->part);
+	atomic_fetch_sub_explicit(&acceptor->binding->conns, 1, memory_order_relaxed);
 	worker_free_later(worker, conn_release, conn);
 	acceptor_conn_gone(acceptor);
 	worker_conn_gone(worker);
@@ -283,7 +292,7 @@ static void run_handshake(struct conn *conn, bool input)
 {
 	const struct snap_port *port = conn_port(conn);
 
-	if (!input)
+	if (!input || (!conn->greeted && !conn_greet(conn)))
 		return;
 	if (conn->tls != NULL)
 		run_tls(conn);
@@ -301,7 +310,7 @@ static void run_handshake(struct conn *conn, bool input)
 
 static bool conn_low(const struct conn *conn)
 {
-	return conn_pending(conn) <= conn->worker->config->limits.buffer / LOW_WATER;
+	return conn_pending(conn) <= conn->limits->buffer / LOW_WATER;
 }
 
 static void run_serving(struct conn *conn, bool input)
@@ -399,8 +408,7 @@ static void rest_deadline(struct conn *conn, size_t queued_before)
 {
 	if (conn->state == CONN_LINGER && !conn->buffers->lingers &&
 	    conn->buffers->queued < queued_before)
-		timer_in(conn->worker->loop, &conn->timer,
-			 conn->worker->config->limits.body_idle_ms);
+		timer_in(conn->worker->loop, &conn->timer, conn->limits->body_idle_ms);
 }
 
 static void conn_settle(struct conn *conn)
@@ -446,7 +454,7 @@ void conn_close(struct conn *conn)
 	if (conn->state >= CONN_LINGER)
 		return;
 	conn->state = CONN_LINGER;
-	timer_in(conn->worker->loop, &conn->timer, conn->worker->config->limits.body_idle_ms);
+	timer_in(conn->worker->loop, &conn->timer, conn->limits->body_idle_ms);
 	if (conn->tls != NULL)
 		tls_goodbye(conn);
 	conn_touch(conn);

@@ -13,6 +13,7 @@
 #define DATAPLANE_CONN_H
 
 #include "base/str.h"
+#include "dataplane/limits.h"
 #include "dataplane/snapshot.h"
 #include "loop/loop.h"
 #include "loop/sock.h"
@@ -28,20 +29,23 @@ enum conn_io { IO_OK, IO_AGAIN, IO_EOF, IO_ERROR };
 #define CONN_MAGIC 0x434f4e4eu
 
 struct conn {
-	uint32_t magic;            /* CONN_MAGIC while alive */
-	enum conn_state state;     /* changed by conn.c alone */
-	struct loop_fd watch;      /* owns the descriptor */
-	struct worker *worker;     /* borrowed; outlives every conn */
-	struct list link;          /* in the worker's list of connections */
-	struct acceptor *acceptor; /* which listening socket it came from (listener.h) */
-	struct sock_addr peer;
-	struct tls_conn *tls;          /* NULL: plain */
-	struct client_hello *hello;    /* of a port with TLS passed through; else NULL */
+	uint32_t magic;                    /* CONN_MAGIC while alive */
+	enum conn_state state;             /* changed by conn.c alone */
+	struct loop_fd watch;              /* owns the descriptor */
+	struct worker *worker;             /* borrowed; outlives every conn */
+	struct list link;                  /* in the worker's list of connections */
+	struct acceptor *acceptor;         /* which listening socket it came from (listener.h) */
+	struct sock_addr peer;             /* the client; with a PROXY header: whom that names */
+	struct client_policy *policy;      /* pinned; NULL: none */
+	const struct plane_limits *limits; /* of the policy, or of the plane */
+	struct tls_conn *tls;              /* NULL: plain */
+	struct client_hello *hello;        /* of a port with TLS passed through; else NULL */
 	const struct transport *proto; /* h1_transport or h2_transport; NULL during the handshake */
 	void *codec;                   /* the transport's state, owned by it */
 	struct timer timer; /* the one deadline of the connection; set by conn_deadline */
 	bool draining;      /* finish what runs, then close */
 	bool peer_closed;   /* the client sent FIN (half-close) */
+	bool greeted;       /* the PROXY header is read, when there is to be one */
 	/* buffers: conn.c only */
 	struct conn_buffers *buffers;
 };

@@ -164,7 +164,7 @@ uint64_t conn_taken(const struct conn *conn)
 
 bool conn_full(const struct conn *conn)
 {
-	return conn_pending(conn) >= conn->worker->config->limits.buffer;
+	return conn_pending(conn) >= conn->limits->buffer;
 }
 
 void conn_write(struct conn *conn, struct str_view bytes)

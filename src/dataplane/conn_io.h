@@ -28,6 +28,10 @@ void conn_touch(struct conn *conn);
 /* Settles all that were touched; run by the worker's task. */
 void conn_settle_all(struct worker *worker);
 
+/* ---- conn_proxy.c ---- */
+/* Reads the PROXY header that the policy asks for. True: it has been read, or there is none. */
+bool conn_greet(struct conn *conn);
+
 /* ---- conn_io.c ---- */
 /* False: this connection has read enough for this turn; it goes on in the next. */
 bool conn_may_read(struct conn *conn);

@@ -2,6 +2,7 @@
 
 #include "base/own.h"
 #include "dataplane/access.h"
+#include "dataplane/clientip.h"
 #include "dataplane/conn.h"
 #include "dataplane/cors.h"
 #include "dataplane/filter.h"
@@ -419,8 +420,12 @@ void exchange_start(struct exchange *ex)
 		local_answer(ex, 204, SV(""), SV("")); /* asks about us, not about a backend */
 		return;
 	}
-	if (!answer_challenge(ex))
+	if (answer_challenge(ex))
+		return;
+	if (ex->conn->policy == NULL || clientip_find(ex))
 		route(ex);
+	else
+		exchange_fail(ex, 403, "no_client_address");
 }
 
 bool exchange_request_body(struct exchange *ex, struct str_view bytes)

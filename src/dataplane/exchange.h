@@ -61,11 +61,13 @@ struct exchange {
 	int64_t backend_deadline_ms, request_deadline_ms; /* 0: none */
 	int64_t started_ms;
 	uint64_t bytes_in, bytes_out; /* bodies, for the access log */
+	struct str_view client;       /* address text, when the policy found it; else conn->peer */
 	const char *failure; /* why a 5xx was made here ("upstream_connect", …), for the access log;
 				or NULL */
 	uint16_t status;     /* sent to the client */
 	bool request_ended, response_started, response_ended, upgraded;
 	bool unsent_raw;   /* that is content; else text of HTTP/1.1, head and all */
+	bool trusted;      /* what the request says of its client is believed (clientip.c) */
 	bool routed;       /* the head was complete and understood */
 	bool replay_lost;  /* more content came than is kept */
 	uint8_t tries;     /* legs begun for one attempt */

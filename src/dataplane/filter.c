@@ -1,5 +1,6 @@
 #include "dataplane/filter.h"
 
+#include "dataplane/clientip.h"
 #include "dataplane/conn.h"
 
 #include <stdio.h>
@@ -36,13 +37,35 @@ static struct str_view authority_text(struct exchange *ex)
 	return arena_printf(&ex->arena, "%.*s:%u", SV_ARG(authority->host), authority->port);
 }
 
+/* What a proxy before us says of the request that it got, when that is believed. */
+static struct str_view proto_of(const struct exchange *ex)
+{
+	const struct fields *fields = &ex->request.fields;
+	struct str_view told = fields_value(fields, FIELD_X_FORWARDED_PROTO);
+
+	if (ex->trusted && fields_count_id(fields, FIELD_X_FORWARDED_PROTO) == 1 &&
+	    (sv_eq(told, SV("http")) || sv_eq(told, SV("https"))))
+		return told;
+	return scheme_of(ex);
+}
+
+static struct str_view host_of(struct exchange *ex)
+{
+	const struct fields *fields = &ex->request.fields;
+	struct str_view told = fields_value(fields, FIELD_X_FORWARDED_HOST);
+	struct http_authority authority;
+
+	if (ex->trusted && fields_count_id(fields, FIELD_X_FORWARDED_HOST) == 1 &&
+	    http_authority_parse(told, &ex->arena, &authority))
+		return told;
+	return authority_text(ex);
+}
+
 bool filter_forwarded(struct exchange *ex)
 {
 	struct fields *fields = &ex->request.fields;
 	struct str_view via = fields_joined(fields, SV("via"));
-	char peer[SOCK_ADDR_TEXT];
 
-	sock_addr_ip_text(&ex->conn->peer, peer);
 	fields_remove_id(fields, FIELD_FORWARDED);
 	fields_remove_id(fields, FIELD_X_FORWARDED_PORT);
 	fields_remove_id(fields, FIELD_X_REAL_IP);
@@ -52,9 +75,9 @@ bool filter_forwarded(struct exchange *ex)
 	      : ex->request.major == 2 ? SV("2.0 sallyport")
 	      : ex->request.minor == 0 ? SV("1.0 sallyport")
 				       : SV("1.1 sallyport");
-	return fields_set_id(fields, FIELD_X_FORWARDED_FOR, arena_dup(&ex->arena, sv_from(peer))) &&
-	       fields_set_id(fields, FIELD_X_FORWARDED_PROTO, scheme_of(ex)) &&
-	       fields_set_id(fields, FIELD_X_FORWARDED_HOST, authority_text(ex)) &&
+	return fields_set_id(fields, FIELD_X_FORWARDED_FOR, clientip_forwarded(ex)) &&
+	       fields_set_id(fields, FIELD_X_FORWARDED_PROTO, proto_of(ex)) &&
+	       fields_set_id(fields, FIELD_X_FORWARDED_HOST, host_of(ex)) &&
 	       fields_set_id(fields, FIELD_VIA, via) && !ex->arena.spent;
 }
 

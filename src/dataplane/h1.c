@@ -42,7 +42,18 @@ struct h1 { /* codec state of one connection */
 
 static const struct plane_limits *limits_of(const struct h1 *h1)
 {
-	return &h1->conn->worker->config->limits;
+	return h1->conn->limits;
+}
+
+/* ms left for the whole of a request, 0 or less: none; far away when nothing limits it. */
+static int64_t h1_time_left(const struct h1 *h1)
+{
+	int64_t whole = limits_of(h1)->request_received_ms;
+
+	if (whole == 0 || (h1->state != H1_HEAD && h1->state != H1_BODY) || h1->ex == NULL ||
+	    h1->ex->response_started)
+		return INT64_MAX;
+	return h1->ex->started_ms + whole - loop_now(h1->conn->worker->loop);
 }
 
 static void h1_set_deadline(struct h1 *h1)
@@ -54,7 +65,10 @@ static void h1_set_deadline(struct h1 *h1)
 		[H1_TUNNEL] = limits->tunnel_idle_ms,  [H1_CLOSING] = limits->body_idle_ms,
 	};
 
-	conn_deadline(h1->conn, wait[h1->state]);
+	int64_t left = h1_time_left(h1);
+
+	left = left < 1 ? 1 : left;
+	conn_deadline(h1->conn, left < wait[h1->state] ? left : wait[h1->state]);
 }
 
 static void h1_close(struct h1 *h1)
@@ -358,8 +372,8 @@ static void h1_timeout(struct conn *conn)
 	bool waits = h1->state == H1_WAIT || (h1->state == H1_BODY && h1->paused);
 	bool stuck = h1_stuck(h1);
 
-	if ((h1->owed_then || waits) &&
-	    !stuck) { /* it goes on, or the backend's deadline decides */
+	if ((h1->owed_then || waits) && !stuck &&
+	    h1_time_left(h1) > 0) { /* it goes on, or the backend's deadline decides */
 		h1_set_deadline(h1);
 		return;
 	}

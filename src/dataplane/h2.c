@@ -11,9 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define STREAM_WINDOW 131072  /* request bytes a stream may have under way */
-#define CONN_WINDOW   1048576 /* all streams of a connection together */
-#define GOODBYE_MS    2000    /* how long new streams are still taken after the first GOAWAY */
+#define GOODBYE_MS 2000 /* how long new streams are still taken after the first GOAWAY */
 
 static int64_t now_of(const struct h2 *h2)
 {
@@ -22,7 +20,7 @@ static int64_t now_of(const struct h2 *h2)
 
 static const struct plane_limits *limits_of(const struct h2 *h2)
 {
-	return &h2->conn->worker->config->limits;
+	return h2->conn->limits;
 }
 
 static int64_t less(int64_t a, int64_t b)
@@ -36,10 +34,11 @@ static void set_deadline(struct h2 *h2)
 {
 	const struct plane_limits *limits = limits_of(h2);
 
-	conn_deadline(h2->conn,
-		      h2->stream_count > 0
-			      ? less(limits->body_idle_ms, limits->request_head_ms) / 2 + 1
-			      : limits->keepalive_idle_ms);
+	int64_t look = less(limits->body_idle_ms, limits->request_head_ms);
+
+	if (limits->request_received_ms != 0)
+		look = less(look, limits->request_received_ms);
+	conn_deadline(h2->conn, h2->stream_count > 0 ? look / 2 + 1 : limits->keepalive_idle_ms);
 }
 
 /* ---- the end ---- */
@@ -204,7 +203,7 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 	stream->ex = exchange_new(h2->conn, stream);
 	stream->active_ms = now_of(h2);
 	buf_init(&stream->out, (size_t)limits_of(h2)->buffer * 2);
-	buf_init(&stream->early, STREAM_WINDOW);
+	buf_init(&stream->early, limits_of(h2)->h2_window);
 	h2_head_init(&stream->head, H2_REQUEST, &stream->ex->arena, &limits);
 	list_append(&h2->streams, &stream->link);
 	h2->stream_count++;
@@ -647,11 +646,11 @@ static nghttp2_session *session_new(struct h2 *h2)
 static void h2_open(struct conn *conn)
 {
 	struct h2 *h2 = xcalloc(1, sizeof(*h2));
-	const struct plane_limits *limits = &conn->worker->config->limits;
+	const struct plane_limits *limits = conn->limits;
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->h2_streams},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-		 limits->buffer < STREAM_WINDOW ? limits->buffer : STREAM_WINDOW},
+		 limits->buffer < limits->h2_window ? limits->buffer : limits->h2_window},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
@@ -667,7 +666,8 @@ static void h2_open(struct conn *conn)
 	h2->session = session_new(h2);
 	(void)nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
 				      ARRAY_LEN(settings));
-	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW);
+	(void)nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+						    (int32_t)limits->h2_conn_window);
 	set_deadline(h2);
 	h2_flush_later(h2);
 }
@@ -675,6 +675,16 @@ static void h2_open(struct conn *conn)
 static void h2_drained(struct conn *conn)
 {
 	h2_send(conn->codec);
+}
+
+/* Its request has taken longer than it may. */
+static bool is_late(const struct h2_stream *stream)
+{
+	int64_t whole = limits_of(stream->h2)->request_received_ms;
+
+	return whole != 0 && !stream->ex->request_ended && !stream->ex->upgraded &&
+	       !stream->ex->response_started &&
+	       stream->ex->started_ms + whole <= now_of(stream->h2);
 }
 
 /* A stream on which neither side has moved for limits.bodyIdle, when it is the client's turn. */
@@ -687,11 +697,12 @@ static void stream_timeout(struct h2_stream *stream)
 		       : stream->ex->upgraded && !owes_window ? limits_of(h2)->tunnel_idle_ms
 							      : limits_of(h2)->body_idle_ms;
 
-	if (stream->active_ms + wait > now_of(h2) || (!owes_content && !owes_window))
+	if (!is_late(stream) &&
+	    (stream->active_ms + wait > now_of(h2) || (!owes_content && !owes_window)))
 		return;
 	if (!stream->ex->upgraded) /* a tunnel may have nothing to say */
 		count_stalled(stream, owes_window ? H2_ATTACK_ZERO_WINDOW : H2_ATTACK_IDLE_STREAMS);
-	if (stream->started && owes_content && !stream->ex->response_started) {
+	if (stream->started && !stream->ex->request_ended && !stream->ex->response_started) {
 		stream->active_ms = now_of(h2);
 		exchange_fail(stream->ex, 408, "request_timeout");
 	} else {

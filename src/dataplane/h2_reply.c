@@ -75,7 +75,7 @@ void h2_inform(struct exchange *ex, const struct http_response *interim)
 
 static size_t stream_buffer(const struct h2 *h2)
 {
-	size_t limit = h2->conn->worker->config->limits.buffer;
+	size_t limit = h2->conn->limits->buffer;
 
 	return limit < STREAM_BUFFER ? limit : STREAM_BUFFER;
 }

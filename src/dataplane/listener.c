@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "dataplane/conn_io.h"
+#include "dataplane/policy.h"
 #include "dataplane/worker_priv.h"
 
 #include <errno.h>
@@ -44,6 +45,16 @@ static int accept_fd(int fd, struct sock_addr *peer)
 	return accept4(fd, &peer->u.any, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+/* As many connections as the policy allows? */
+static bool is_crowded(const struct acceptor *acceptor)
+{
+	const struct client_policy *policy = acceptor->port->policy;
+
+	return policy != NULL && policy->connections != 0 &&
+	       atomic_load_explicit(&acceptor->binding->conns, memory_order_relaxed) >=
+		       policy->connections;
+}
+
 static bool accept_one(struct acceptor *acceptor)
 {
 	struct worker *worker = acceptor->worker;
@@ -53,7 +64,7 @@ static bool accept_one(struct acceptor *acceptor)
 	if (fd < 0)
 		return accept_failed(worker);
 	metric_add(&worker->metrics.accepted, 1);
-	if (worker->conn_count >= worker->config->limits.connections) {
+	if (worker->conn_count >= worker->config->limits.connections || is_crowded(acceptor)) {
 		metric_add(&worker->metrics.refused_connections, 1);
 		close(fd);
 		return true;

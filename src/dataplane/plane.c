@@ -40,6 +40,8 @@ const struct plane_limits plane_limits_default = {
 	.upstream_idle_ms = 50000,
 	.tunnel_idle_ms = 3600000,
 	.drain_ms = 20000,
+	.h2_window = 131072,
+	.h2_conn_window = 1048576,
 };
 
 /* ---- bindings ---- */
@@ -103,6 +105,7 @@ static struct binding *binding_new(const struct wish *wish, unsigned count, stru
 	binding->datagram = wish->datagram;
 	atomic_init(&binding->refs, 1);
 	atomic_init(&binding->open, 0);
+	atomic_init(&binding->conns, 0);
 	for (; binding->count < count; binding->count++) {
 		int fd = wish_socket(wish, &binding->addr, flags, err);
 
@@ -268,6 +271,11 @@ uint64_t plane_publish(struct plane *plane, struct snapshot *snapshot)
 struct graveyard *plane_graveyard(struct plane *plane)
 {
 	return &plane->graveyard;
+}
+
+const struct plane_limits *plane_limits(const struct plane *plane)
+{
+	return &plane->config.limits;
 }
 
 uint64_t plane_acknowledged(const struct plane *plane)

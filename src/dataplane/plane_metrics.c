@@ -37,6 +37,10 @@ static const struct row rows[] = {
 	 .help = "Requests refused because they break the protocol or a limit."},
 	{"sallyport_client_timeouts_total", COUNTER(timeouts),
 	 .help = "Client connections ended because nothing came in time."},
+	{"sallyport_proxy_headers_total", COUNTER(proxy_headers),
+	 .help = "PROXY protocol headers read."},
+	{"sallyport_proxy_refused_total", COUNTER(proxy_refused),
+	 .help = "Client connections closed for a wrong PROXY protocol header, or for none."},
 	{"sallyport_h2_resets_total", COUNTER(h2_resets), .help = "HTTP/2 streams reset."},
 #define X(id, label)                                                        \
 	{"sallyport_h2_attacks_total", COUNTER(h2_attacks[H2_ATTACK_##id]), \

@@ -2,6 +2,7 @@
 
 #include "base/own.h"
 #include "dataplane/hostindex.h"
+#include "dataplane/policy.h"
 
 #include <assert.h>
 #include <openssl/crypto.h>
@@ -452,8 +453,11 @@ struct snapshot *snapshot_new(const struct snapshot *like)
 {
 	struct snapshot *snapshot = pack_new(like, sizeof(*like), snapshot_deep);
 
-	for (size_t i = 0; i < snapshot->port_count; i++)
+	for (size_t i = 0; i < snapshot->port_count; i++) {
 		port_index(&snapshot->ports[i]);
+		if (snapshot->ports[i].policy != NULL)
+			part_ref(&snapshot->ports[i].policy->part);
+	}
 	if (snapshot->challenge_count > 1)
 		qsort(snapshot->challenges, snapshot->challenge_count,
 		      sizeof(snapshot->challenges[0]), challenge_cmp);
@@ -468,6 +472,8 @@ void snapshot_free(struct snapshot *snapshot, struct graveyard *graveyard)
 		for (size_t j = 0; j < snapshot->ports[i].listener_count; j++)
 			part_unref(&snapshot->ports[i].listeners[j]->part, graveyard);
 		host_index_free(snapshot->ports[i].index);
+		if (snapshot->ports[i].policy != NULL)
+			part_unref(&snapshot->ports[i].policy->part, graveyard);
 	}
 	OPENSSL_cleanse(snapshot->ticket_keys, sizeof(snapshot->ticket_keys));
 	free(snapshot);

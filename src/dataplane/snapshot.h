@@ -244,16 +244,18 @@ struct snap_listener {
 /* Copies arrays and views, takes references on certs and vhosts. */
 struct snap_listener *snap_listener_new(const struct snap_listener *like);
 
-struct binding; /* plane.h: one bound (address, port) */
+struct binding;       /* plane.h: one bound (address, port) */
+struct client_policy; /* policy.h */
 
 struct snap_port {
 	struct binding *binding;
 	uint16_t port;
 	bool tls; /* all listeners of a port speak TLS, or none does */
 	/* Made by snapshot_new of what the listeners serve: */
-	bool http;             /* some listener serves it, with TLS or without */
-	bool stream, datagram; /* TCP without TLS; UDP */
-	bool peek;             /* some listener passes TLS through */
+	bool http;                    /* some listener serves it, with TLS or without */
+	bool stream, datagram;        /* TCP without TLS; UDP */
+	bool peek;                    /* some listener passes TLS through */
+	struct client_policy *policy; /* how its clients are met; owned reference, or NULL */
 	size_t listener_count;
 	struct snap_listener *const *listeners; /* owned references, no hostname twice */
 	void *index;                            /* host -> listener, made by snapshot_new */

@@ -19,6 +19,7 @@ struct worker_metrics {
 	metric_counter bytes_received, bytes_sent;
 	metric_counter refused_connections; /* limits.connections */
 	metric_counter bad_requests, timeouts;
+	metric_counter proxy_headers, proxy_refused;
 	metric_counter h2_resets, h2_attacks[H2_ATTACK_COUNT];
 	metric_counter access_dropped;
 	metric_counter challenges; /* tokens answered */

@@ -459,6 +459,8 @@ const struct plane_limits plane_limits_small = {
 	.body_idle_ms = 60000,
 	.upstream_response_ms = 60000,
 	.tunnel_idle_ms = 3600000,
+	.h2_window = 131072,
+	.h2_conn_window = 1048576,
 };
 
 static void stage_open(const struct transport *proto, const struct snapshot *snapshot)
@@ -476,7 +478,8 @@ static void stage_open(const struct transport *proto, const struct snapshot *sna
 	stage.hook.turn_end = turn_end;
 	loop_hook_add(stage.worker.loop, &stage.hook);
 	buf_init(&stage.in, INPUT_MAX);
-	stage.conn = (struct conn){.magic = CONN_MAGIC,
+	stage.conn = (struct conn){.limits = &stage.config.limits,
+				   .magic = CONN_MAGIC,
 				   .state = CONN_SERVING,
 				   .worker = &stage.worker,
 				   .proto = proto};

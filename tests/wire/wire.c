@@ -369,6 +369,14 @@ static struct binding *bind_free(struct wire *wire)
 	return NULL;
 }
 
+static struct client_policy *make_policy(const struct wire_setup *setup)
+{
+	struct client_policy like = *setup->policy;
+
+	like.limits = setup->limits;
+	return client_policy_new(&like);
+}
+
 static void publish(struct wire *wire)
 {
 	struct graveyard *graveyard = plane_graveyard(wire->plane);
@@ -388,11 +396,15 @@ static void publish(struct wire *wire)
 	part_unref(vhost_part(vhost), graveyard);
 	port.listeners = &listener;
 	port.binding = bind_free(wire);
+	if (wire->setup.policy != NULL)
+		port.policy = make_policy(&wire->setup);
 	plane_publish(wire->plane, snapshot_new(&(struct snapshot){.port_count = 1,
 								   .ports = &port,
 								   .challenge_count = 1,
 								   .challenges = &token}));
 	part_unref(&listener->part, graveyard);
+	if (port.policy != NULL)
+		part_unref(&port.policy->part, graveyard);
 }
 
 static void *control_run(void *arg)

@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "dataplane/plane.h"
+#include "dataplane/policy.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,9 +19,10 @@ struct wire;
 
 struct wire_setup {
 	struct plane_limits limits;
-	int access_fd;                  /* -1: off */
-	bool manual;                    /* the test plays the origin (wire_backend) */
-	enum backend_protocol protocol; /* of the origin */
+	int access_fd;                      /* -1: off */
+	bool manual;                        /* the test plays the origin (wire_backend) */
+	enum backend_protocol protocol;     /* of the origin */
+	const struct client_policy *policy; /* of the port; its limits: those above */
 };
 
 struct wire_setup wire_setup_default(void);
