@@ -117,10 +117,9 @@ static enum listener_protocol protocol_of(const json_t *json)
 		struct str_view name;
 		enum listener_protocol protocol;
 	} protocols[] = {
-		{SV_INIT("HTTP"), LISTENER_HTTP},
-		{SV_INIT("HTTPS"), LISTENER_HTTPS},
-		{SV_INIT("TLS"), LISTENER_TLS},
-		{SV_INIT("TCP"), LISTENER_TCP},
+		{SV_INIT("HTTP"), LISTENER_HTTP}, {SV_INIT("HTTPS"), LISTENER_HTTPS},
+		{SV_INIT("TLS"), LISTENER_TLS},   {SV_INIT("TCP"), LISTENER_TCP},
+		{SV_INIT("UDP"), LISTENER_UDP},
 
 	};
 	struct str_view text = json_sv_at(json, "protocol");

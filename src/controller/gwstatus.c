@@ -95,6 +95,7 @@ static const char *const features[] = {
 	"TLSRoute",
 	"TLSRouteModeMixed",
 	"TLSRouteModeTerminate",
+	"UDPRoute",
 };
 
 static json_t *feature_list(void)
@@ -187,7 +188,7 @@ static void tell_listener_accepted(struct telling *telling, const struct gw_list
 		tell(telling, "Accepted", COND_FALSE, "Invalid", gateway->message);
 	else if (listener->protocol == LISTENER_UNSUPPORTED)
 		tell(telling, "Accepted", COND_FALSE, "UnsupportedProtocol",
-		     "protocols HTTP, HTTPS, TLS and TCP are supported");
+		     "protocols HTTP, HTTPS, TLS, TCP and UDP are supported");
 	else if (listener->refused != NULL)
 		tell(telling, "Accepted", COND_FALSE, "UnsupportedValue", listener->refused);
 	else if (port_unavailable(listener))

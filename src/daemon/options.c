@@ -65,6 +65,7 @@ static const struct limit_row {
 	COUNT("buffer", buffer, 16384, 16777216),
 	COUNT("upstreamIdle", upstream_idle, 0, 100000),
 	COUNT("requestsPerConnection", requests_per_conn, 0, UINT32_MAX),
+	COUNT("udpSessions", udp_sessions, 1, 1000000),
 	TIME("tlsHandshake", tls_handshake_ms),
 	TIME("requestHead", request_head_ms),
 	TIME("keepaliveIdle", keepalive_idle_ms),
@@ -73,6 +74,7 @@ static const struct limit_row {
 	TIME("upstreamResponse", upstream_response_ms),
 	TIME("upstreamIdleTime", upstream_idle_ms),
 	TIME("tunnelIdle", tunnel_idle_ms),
+	TIME("udpIdle", udp_idle_ms),
 #undef COUNT
 #undef TIME
 };

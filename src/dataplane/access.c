@@ -342,7 +342,7 @@ void access_write_flow(struct access_log *log, const struct access_flow *flow)
 		.ms = ms > 0 ? (uint64_t)ms : 0,
 	};
 
-	if (log->fd < 0)
+	if (log->fd < 0 || flow->unlogged)
 		return;
 	sock_addr_ip_text(flow->peer, client);
 	facts.client = sv_from(client);

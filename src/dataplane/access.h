@@ -34,6 +34,7 @@ struct access_flow { /* a stream or a UDP session; its method is STREAM */
 	uint16_t status;     /* 200, or as HTTP would have answered */
 	uint64_t bytes, bytes_in;
 	int64_t started_ms;
+	bool unlogged; /* leave it out */
 };
 void access_write_flow(struct access_log *log, const struct access_flow *flow);
 

@@ -277,7 +277,7 @@ static void peek(struct conn *conn)
 		conn->hello = xcalloc(1, sizeof(*conn->hello));
 	while (io == IO_OK && step == HELLO_MORE) {
 		io = conn_fill(conn);
-		if (io == IO_OK)
+		if (conn_input(conn).len > 0) /* it may have come behind a PROXY header */
 			step = client_hello_read(conn->hello, conn_input(conn));
 	}
 	if (step == HELLO_DONE) {

@@ -6,7 +6,7 @@
 
 /* ---- refusals ---- */
 
-static bool flow_fail(struct l4_flow *flow, uint16_t status, const char *failure)
+bool l4_refuse(struct l4_flow *flow, uint16_t status, const char *failure)
 {
 	flow->status = status;
 	flow->failure = failure;
@@ -19,18 +19,18 @@ bool l4_begin(struct l4_flow *flow, struct rule *rule)
 
 	flow->started_ms = loop_now(flow->worker->loop);
 	if (rule == NULL)
-		return flow_fail(flow, 404, "no_route");
+		return l4_refuse(flow, 404, "no_route");
 	part_pin(&rule->part);
 	flow->rule = rule;
 	backend = match_backend(rule, exchange_random(flow->worker));
 	if (backend == NULL)
-		return flow_fail(flow, 500, "no_backend");
+		return l4_refuse(flow, 500, "no_backend");
 	part_pin(&backend->part);
 	flow->backend = backend;
 	if (backend->fail_status == 500)
-		return flow_fail(flow, 500, "unresolved_backend");
+		return l4_refuse(flow, 500, "unresolved_backend");
 	if (backend->fail_status != 0 || backend->endpoint_count == 0)
-		return flow_fail(flow, 503, "no_endpoint");
+		return l4_refuse(flow, 503, "no_endpoint");
 	flow->status = 200;
 	return true;
 }
@@ -89,11 +89,11 @@ struct endpoint *l4_next(struct l4_flow *flow)
 	flow->tries++;
 	endpoint = pool_choose(upstreams_pool(worker->upstreams), flow->backend, &wish);
 	if (config->may_dial != NULL && !config->may_dial(config->may_dial_arg, &endpoint->addr)) {
-		(void)flow_fail(flow, 503, "upstream_forbidden");
+		(void)l4_refuse(flow, 503, "upstream_forbidden");
 		return NULL;
 	}
 	if (l4_leads_back(flow, &endpoint->addr)) {
-		(void)flow_fail(flow, 508, "upstream_loop");
+		(void)l4_refuse(flow, 508, "upstream_loop");
 		return NULL;
 	}
 	endpoint->active++;

@@ -30,6 +30,8 @@ struct l4_flow {
 /* Takes the rule (NULL: there is none) and chooses its backend by weight. False: the flow is to be
  * refused, status and failure say why. */
 bool l4_begin(struct l4_flow *flow, struct rule *rule);
+/* Remembers why the flow is refused; returns false. */
+bool l4_refuse(struct l4_flow *flow, uint16_t status, const char *failure);
 /* The endpoint for the next try; NULL: refused as above, or no try is left. */
 struct endpoint *l4_next(struct l4_flow *flow);
 /* The try failed: its endpoint is left alone for a while. */
@@ -38,7 +40,7 @@ void l4_worked(struct l4_flow *flow);
 /* Lets go of endpoint, rule and backend, and writes the line of the access log. */
 void l4_end(struct l4_flow *flow, struct access_flow *line);
 
-/* Would a flow to that address come back by a listener of ours of the same kind? */
+/* Would what goes to that address come back by a listener of ours of the same kind? */
 bool l4_leads_back(const struct l4_flow *flow, const struct sock_addr *target);
 
 #endif

@@ -23,6 +23,8 @@ struct plane_limits {
 	int64_t upstream_response_ms; /* request sent, no head: 60,000 -> 504 */
 	int64_t upstream_idle_ms;     /* pooled: 50,000 */
 	int64_t tunnel_idle_ms;       /* upgraded connections: 3,600,000 */
+	uint32_t udp_sessions;        /* per worker: 10,000 -> who is silent longest goes */
+	int64_t udp_idle_ms;          /* without a datagram of the client: 60,000 */
 	int64_t drain_ms;             /* --drain-timeout: 20,000 */
 	/* of a ClientTrafficPolicy only: */
 	int64_t request_received_ms; /* first byte to end of content; 0: no limit -> 408 */

@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "dataplane/conn_io.h"
 #include "dataplane/policy.h"
+#include "dataplane/udp.h"
 #include "dataplane/worker_priv.h"
 
 #include <errno.h>
@@ -109,6 +110,10 @@ struct acceptor *acceptor_new(struct worker *worker, struct binding *binding,
 	acceptor->open = true;
 	acceptor->batch = 1;
 	timer_init(&acceptor->timer, acceptor_timeout);
+	if (binding->datagram) {
+		acceptor->udp = udp_port_new(acceptor);
+		acceptor->watch.ready = udp_port_ready;
+	}
 	if (loop_add(worker->loop, &acceptor->watch, LOOP_READ, &err) < 0)
 		log_error("listener", "%s", err.msg);
 	return acceptor;
@@ -118,8 +123,12 @@ void acceptor_close(struct acceptor *acceptor)
 {
 	if (!acceptor->open)
 		return;
-	while (accept_one(acceptor))
-		continue;
+	if (acceptor->udp != NULL) {
+		udp_port_free(TAKE(acceptor->udp));
+	} else {
+		while (accept_one(acceptor))
+			continue;
+	}
 	loop_remove(acceptor->worker->loop, &acceptor->watch);
 	binding_close(acceptor->binding, acceptor->worker->index);
 	acceptor->open = false;
@@ -161,6 +170,6 @@ void acceptor_free(struct acceptor *acceptor)
 
 void acceptor_pause(struct acceptor *acceptor, bool pause)
 {
-	if (acceptor->open && acceptor->watch.registered)
+	if (acceptor->open && acceptor->udp == NULL && acceptor->watch.registered)
 		loop_change(acceptor->worker->loop, &acceptor->watch, pause ? 0 : LOOP_READ);
 }

@@ -17,6 +17,7 @@ struct acceptor {
 	struct binding *binding; /* a reference */
 	const struct snap_port *port;
 	const struct snapshot *held; /* retired: the snapshot that port points into; else NULL */
+	struct udp_port *udp;        /* a socket of UDP: what takes its datagrams; else NULL */
 	uint32_t conns;
 	unsigned batch; /* accepted in one turn: doubles while more wait, so that one costs one call
 			 */

@@ -39,6 +39,8 @@ const struct plane_limits plane_limits_default = {
 	.upstream_response_ms = 60000,
 	.upstream_idle_ms = 50000,
 	.tunnel_idle_ms = 3600000,
+	.udp_sessions = 10000,
+	.udp_idle_ms = 60000,
 	.drain_ms = 20000,
 	.h2_window = 131072,
 	.h2_conn_window = 1048576,
@@ -443,6 +445,8 @@ static void fit_connections(struct plane_config *config)
 		fit = CONNECTIONS_MIN;
 	if (config->limits.connections > fit)
 		config->limits.connections = (uint32_t)fit;
+	if (config->limits.udp_sessions > fit)
+		config->limits.udp_sessions = (uint32_t)fit;
 }
 
 static int start_workers(struct plane *plane, const struct plane_codecs *codecs, struct err *err)

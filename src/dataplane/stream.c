@@ -52,7 +52,7 @@ static struct loop *loop_of(const struct stream *stream)
 
 static int64_t idle_ms(const struct stream *stream)
 {
-	const struct plane_limits *limits = &stream->conn->worker->config->limits;
+	const struct plane_limits *limits = stream->conn->limits;
 
 	return stream->client_ended || stream->backend_ended ? limits->body_idle_ms
 							     : limits->tunnel_idle_ms;
@@ -232,7 +232,7 @@ static void leg_connected(struct stream *stream)
 /* Endpoint after endpoint, until one connects or has to be waited for. */
 static void leg_begin(struct stream *stream)
 {
-	const struct plane_limits *limits = &stream->conn->worker->config->limits;
+	const struct plane_limits *limits = stream->conn->limits;
 	const struct endpoint *endpoint;
 
 	while ((endpoint = l4_next(&stream->flow)) != NULL) {

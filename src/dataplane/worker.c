@@ -8,6 +8,7 @@
 #include "dataplane/listener.h"
 #include "dataplane/mirror.h"
 #include "dataplane/tls.h"
+#include "dataplane/udp.h"
 #include "dataplane/upstream.h"
 
 #include <errno.h>
@@ -206,7 +207,7 @@ static void shed(struct worker_internals *in)
 		struct acceptor *acceptor = LIST_ENTRY(node, struct acceptor, link);
 		int fd;
 
-		if (!acceptor->open || in->spare_fd < 0)
+		if (!acceptor->open || acceptor->udp != NULL || in->spare_fd < 0)
 			continue;
 		close(in->spare_fd);
 		fd = sock_accept(acceptor->watch.fd, &(struct sock_addr){0});
@@ -493,6 +494,7 @@ static void worker_close_parts(struct worker *worker)
 	mirrors_stop(worker);
 	LIST_EACH(&in->acceptors, node)
 	acceptor_free(LIST_ENTRY(node, struct acceptor, link));
+	udp_free(worker->udp);
 	if (worker->upstreams != NULL)
 		upstreams_free(worker->upstreams);
 	run_frees(in);

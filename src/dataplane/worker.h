@@ -25,6 +25,7 @@ struct worker_metrics {
 	metric_counter challenges; /* tokens answered */
 	metric_counter retries, mirrored, mirrors_dropped;
 	metric_counter streams, streams_refused;
+	metric_counter udp_sessions, udp_active, udp_in, udp_out, udp_dropped;
 };
 
 #define WORKER_BUFFER_SIZE 32768 /* of the lent read buffers: two full TLS records fit */
@@ -34,6 +35,7 @@ struct worker {
 	const struct plane_config *config; /* immutable */
 	const struct snapshot *snapshot;   /* swapped at the top of a turn, never inside one */
 	struct upstreams *upstreams;
+	struct udp *udp; /* NULL until a port of UDP is served */
 	struct access_log *access;
 	struct exchange_pool exchanges;
 	struct tls_server *tls;

@@ -14,6 +14,7 @@ static void test_valid(void **state)
 	static const char *const texts[] = {
 		TLS,
 		TCP,
+		ROUTE("v1", "UDPRoute", ""),
 		"{apiVersion: gateway.networking.k8s.io/v1, kind: TCPRoute, metadata: {name: r}, "
 		"spec: {parentRefs: [{name: gw, namespace: x, sectionName: a, port: 5432}, {name: "
 		"gw, namespace: x, sectionName: b, port: 5432}], rules: [{name: all, backendRefs: "
@@ -33,6 +34,7 @@ static void test_versions(void **state)
 		ROUTE("v1alpha3", "TLSRoute", "hostnames: ['*.example.com', a.b], "),
 		ROUTE("v1alpha2", "TLSRoute", "hostnames: [a.b], "),
 		ROUTE("v1alpha2", "TCPRoute", ""),
+		ROUTE("v1alpha2", "UDPRoute", ""),
 	};
 
 	(void)state;
@@ -135,11 +137,9 @@ static void test_words(void **state)
 {
 	static const struct {
 		const char *word, *kind;
-	} cases[] = {{"tlsroute", "TLSRoute"},
-		     {"tlsr", "TLSRoute"},
-		     {"TCPRoute", "TCPRoute"},
-		     {"tcproutes", "TCPRoute"},
-		     {"tcpr", "TCPRoute"}};
+	} cases[] = {{"tlsroute", "TLSRoute"},  {"tlsr", "TLSRoute"}, {"TCPRoute", "TCPRoute"},
+		     {"tcproutes", "TCPRoute"}, {"tcpr", "TCPRoute"}, {"udproute", "UDPRoute"},
+		     {"udpr", "UDPRoute"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
