@@ -3,6 +3,7 @@
 #include "base/own.h"
 #include "controller/grants.h"
 #include "controller/hostname.h"
+#include "controller/shim_routes.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -170,6 +171,62 @@ static void take_ref(const struct certrefs_env *env, struct gw_listener *listene
 		take_secret(env, listener, ns, name);
 }
 
+/* ---- certificates for the hostnames of routes (shim_routes.h) ---- */
+
+struct beside {
+	const struct certrefs_env *env;
+	struct gw_listener *listener;
+};
+
+static bool take_beside(void *arg, const struct object *secret)
+{
+	const struct beside *beside = arg;
+	const char *whose = note_of(secret, NOTE_ROUTES_OF);
+
+	if (whose != NULL && strcmp(whose, object_name(listener_owner(beside->listener))) == 0)
+		take_secret(beside->env, beside->listener, object_namespace(secret),
+			    object_name(secret));
+	return true;
+}
+
+static bool is_by_routes(const struct gw_listener *listener)
+{
+	return listener->set == NULL && listener->hostname.len == 0 &&
+	       shim_by_routes(listener->gateway->spec) &&
+	       (note(listener, NOTE_CLUSTER) != NULL || note(listener, NOTE_ISSUER) != NULL);
+}
+
+/* The Secret of certificateRefs need not be there: it gives those of the hostnames their name. */
+static void take_ref_and_beside(const struct certrefs_env *env, struct gw_listener *listener,
+				const json_t *ref)
+{
+	const char *ns = object_namespace(listener_owner(listener));
+	const char *name = json_str_at(ref, "name"), *of = json_str_at(ref, "namespace");
+	struct beside beside = {.env = env, .listener = listener};
+	AUTO(auto_free) char *key = NULL;
+	AUTO(auto_free) char *prefix = NULL;
+
+	if (name == NULL || (of != NULL && strcmp(of, ns) != 0)) {
+		take_ref(env, listener, ref);
+		return;
+	}
+	key = object_key("core", "secrets", ns, name);
+	prefix = key == NULL ? NULL : xasprintf("%s-", key);
+	if (prefix == NULL || store_get(env->store, sv_from(key)) != NULL)
+		take_ref(env, listener, ref);
+	if (prefix != NULL)
+		store_each(env->store, sv_from(prefix), take_beside, &beside);
+}
+
+static void tell_no_names(struct gw_listener *listener)
+{
+	listener->cert_pending = true;
+	fail(listener, "InvalidCertificateRef",
+	     "no certificate is there yet: each hostname of an HTTPRoute that attaches here gets "
+	     "one "
+	     "(" NOTE_CERTIFICATES "); until then handshakes are refused");
+}
+
 /* A wrong name's certificate is never shown, so such a listener refuses its own hostname. */
 static void check_names(struct gw_listener *listener)
 {
@@ -200,8 +257,13 @@ void certrefs_resolve(const struct certrefs_env *env, struct gw_listener *listen
 		fail(listener, "InvalidCertificateRef", "the listener names no certificateRefs");
 	json_array_foreach(refs, i, ref)
 	{
-		take_ref(env, listener, ref);
+		if (is_by_routes(listener))
+			take_ref_and_beside(env, listener, ref);
+		else
+			take_ref(env, listener, ref);
 	}
+	if (is_by_routes(listener) && listener->cert_count == 0)
+		tell_no_names(listener);
 	if (listener->hostname.len > 0)
 		check_names(listener);
 }

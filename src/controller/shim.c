@@ -4,9 +4,10 @@
  * cert-manager.io/cluster-issuer or cert-manager.io/issuer: every Secret that an HTTPS listener
  * with a hostname names in certificateRefs gets a Certificate of that name, for the hostnames of
  * all listeners that name it. A ListenerSet that names no issuer has that of its Gateway. A
- * Certificate that somebody else made is never touched.
+ * Certificate that somebody else made is never touched. Listeners without hostname:
+ * shim_routes.h.
  */
-#include "controller/ctl.h"
+#include "controller/shim_routes.h"
 
 #include "base/own.h"
 
@@ -158,6 +159,12 @@ static json_t *certificate_spec(const struct object *gateway, const struct objec
 				 note(gateway, NOTE_RENEW_BEFORE));
 
 	set_private_key(spec, gateway);
+	if (shim_by_routes(gateway)) { /* certrefs.c knows their Secrets by it */
+		json_object_del(spec, "commonName");
+		json_object_set_new(spec, "secretTemplate",
+				    json_pack("{s:{s:s}}", "annotations", NOTE_ROUTES_OF,
+					      object_name(gateway)));
+	}
 	return spec;
 }
 
@@ -275,6 +282,15 @@ static bool shut_out(const struct object *set)
 	return sv_eq(accepted_reason(set), SV("NotAllowed"));
 }
 
+static json_t *wanted_of(struct controllers *ctl, const struct object *owner)
+{
+	json_t *wanted = wanted_secrets(owner);
+
+	if (!is_set(owner))
+		shim_route_names(ctl, owner, wanted);
+	return wanted;
+}
+
 static void shim_reconcile(struct controllers *ctl, struct str_view key)
 {
 	const struct object *gateway = store_get(ctl->config.store, key);
@@ -289,7 +305,7 @@ static void shim_reconcile(struct controllers *ctl, struct str_view key)
 	if (issuer_source(ctl, gateway) == NULL || (is_set(gateway) && shut_out(gateway)))
 		wanted = json_object();
 	else
-		wanted = wanted_secrets(gateway);
+		wanted = wanted_of(ctl, gateway);
 	json_object_foreach(wanted, secret, names)
 	{
 		want_certificate(ctl, gateway, secret, names);
@@ -374,6 +390,7 @@ const struct ctl_row ctl_shim = {
 	.name = "gateway-shim",
 	.watches = {{.prefix = "gateway.networking.k8s.io/gateways/", .map = gateway_map},
 		    {.prefix = SETS_PREFIX, .map = set_map},
+		    {.prefix = "gateway.networking.k8s.io/httproutes/", .map = shim_route_map},
 		    {.prefix = "cert-manager.io/certificates/", .map = certificate_map}},
 	.reconcile = shim_reconcile,
 };
