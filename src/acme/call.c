@@ -433,7 +433,8 @@ static void read_problem(struct acme_call *call, const struct fetch_answer *answ
 	acme_problem_parse(body, answer->status, problem);
 	if (!json_is_object(body) && answer->body.len > 0) {
 		words_add(problem->text, sizeof(problem->text), SV(": "));
-		words_add(problem->text, sizeof(problem->text), sv_head(answer->body, QUOTED_MAX));
+		words_add_page(problem->text, sizeof(problem->text),
+			       sv_head(answer->body, QUOTED_MAX));
 	}
 	if (strcmp(problem->type, "userActionRequired") == 0 &&
 	    link_next(&rest, SV("terms-of-service"), &terms)) {

@@ -79,6 +79,26 @@ void words_add(char *out, size_t size, struct str_view text)
 	}
 }
 
+void words_add_page(char *out, size_t size, struct str_view page)
+{
+	bool in_tag = false, gap = false;
+	size_t start = 0;
+
+	for (size_t i = 0; i <= page.len; i++) {
+		char c = i < page.len ? page.data[i] : '\0';
+		bool is_word = !in_tag && i < page.len && c != '<' && strchr(" \t\r\n", c) == NULL;
+
+		if (!is_word && i > start) {
+			words_add(out, size, gap ? SV(" ") : SV_NONE);
+			words_add(out, size, sv_new(page.data + start, i - start));
+			gap = true;
+		}
+		if (!is_word)
+			start = i + 1;
+		in_tag = in_tag ? c != '>' : c == '<';
+	}
+}
+
 void words_addf(char *out, size_t size, const char *fmt, ...)
 {
 	char text[1024];

@@ -142,12 +142,36 @@ static void test_verdict(void **state)
 	}
 }
 
+static void test_words_of_a_page(void **state)
+{
+	static const struct {
+		const char *page, *want;
+	} cases[] = {
+		{"plain words", "plain words"},
+		{"<html>\r\n<head><title>503</title></head>\n<h1>Not <b>now</b></h1>\n</html>",
+		 "503 Not now"},
+		{"<p>cut off <a hre", "cut off"},
+		{"", ""},
+		{" \n ", ""},
+		{"a > b", "a > b"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char out[64] = "";
+
+		words_add_page(out, sizeof(out), sv_from(cases[i].page));
+		assert_string_equal(out, cases[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_words_end_on_characters),
+		cmocka_unit_test(test_words_of_a_page),
 		cmocka_unit_test(test_verdict),
 	};
 
