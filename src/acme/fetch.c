@@ -36,6 +36,7 @@ enum field {
 	FIELD_TYPE,
 	FIELD_DATE,
 	FIELD_LINK,
+	FIELD_SERVER,
 	FIELD_COUNT
 };
 
@@ -43,6 +44,7 @@ static const struct str_view field_names[FIELD_COUNT] = {
 	[FIELD_NONCE] = SV_INIT("replay-nonce"), [FIELD_LOCATION] = SV_INIT("location"),
 	[FIELD_RETRY] = SV_INIT("retry-after"),  [FIELD_TYPE] = SV_INIT("content-type"),
 	[FIELD_DATE] = SV_INIT("date"),          [FIELD_LINK] = SV_INIT("link"),
+	[FIELD_SERVER] = SV_INIT("server"),
 };
 
 struct fetcher {
@@ -171,6 +173,7 @@ static void report_finished(struct task *task)
 		answer->content_type = sv_from(fetch->fields[FIELD_TYPE]);
 		answer->date = sv_from(fetch->fields[FIELD_DATE]);
 		answer->links = sv_from(fetch->fields[FIELD_LINK]);
+		answer->server = sv_from(fetch->fields[FIELD_SERVER]);
 		answer->final_url = fetch->url;
 		fetch->done(fetch->arg, answer);
 		fetch_free(fetch);

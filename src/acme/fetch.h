@@ -64,7 +64,8 @@ struct fetch_answer {
 	struct str_view body;
 	/* header values of the last answer; empty when absent */
 	struct str_view replay_nonce, location, retry_after, content_type, date;
-	struct str_view links; /* all Link values, joined by ", " */
+	struct str_view server; /* of whom it may be */
+	struct str_view links;  /* all Link values, joined by ", " */
 	const char *final_url; /* after redirects */
 	bool reused;           /* the request went over a kept connection */
 	bool sent;             /* the server may have seen the request */

@@ -1,6 +1,7 @@
 /* cli/describe.c - describe: all about an object, in the order of kubectl's describe */
 #include "cli/describe.h"
 #include "cli/verb.h"
+#include "cli/why.h"
 
 #include "base/clock.h"
 #include "base/own.h"
@@ -75,6 +76,9 @@ static void add_events(struct cli *cli, const struct ref *ref, const json_t *obj
 	}
 	events = events_of(cli, ref, object);
 	describe_events(events, false, clock_wall(), out);
+	if (is_kind(ref, "cert-manager.io", "Issuer") ||
+	    is_kind(ref, "cert-manager.io", "ClusterIssuer"))
+		why_issuer(object, clock_wall(), out);
 }
 
 static void describe(struct cli *cli, const struct describing *describing, const struct ref *ref,

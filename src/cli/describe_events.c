@@ -5,7 +5,10 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "cli/columns.h"
+#include "cli/issuers.h"
+#include "cli/status.h"
 #include "cli/story.h"
+#include "cli/why.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -216,6 +219,18 @@ static void add_challenges(const struct story *story, struct buf *out)
 	}
 }
 
+/* Without them the story is told all the same. */
+static json_t *issuers_of(struct cli *cli, const char *ns)
+{
+	struct fault fault;
+	json_t *issuers;
+
+	fault_init(&fault);
+	issuers = all_issuers(cli, ns, &fault);
+	fault_deinit(&fault);
+	return issuers;
+}
+
 void describe_order(struct cli *cli, const struct ref *ref, const json_t *certificate,
 		    struct buf *out)
 {
@@ -225,8 +240,16 @@ void describe_order(struct cli *cli, const struct ref *ref, const json_t *certif
 	AUTO(auto_json)
 	json_t *challenges = list_of(cli, "challenges.acme.cert-manager.io", ref->ns, NULL);
 	AUTO(auto_json) json_t *events = list_of(cli, "events", ref->ns, NULL);
+	AUTO(auto_json) json_t *issuers = issuers_of(cli, ref->ns);
+	AUTO(auto_json)
+	json_t *gateways = list_of(cli, "gateways.gateway.networking.k8s.io", NULL, NULL);
 	AUTO(auto_json) json_t *mine = json_array();
 	struct story story;
+	struct why why = {.story = &story,
+			  .issuer = issuer_of(issuers, certificate),
+			  .gateways = gateways,
+			  .events = mine,
+			  .now = clock_wall()};
 	const json_t *event;
 	size_t i;
 
@@ -237,12 +260,14 @@ void describe_order(struct cli *cli, const struct ref *ref, const json_t *certif
 		add_part(out, "Request:", story.request, NULL);
 		add_part(out, "Order:", story.order, json_str_at(story.order, "status.url"));
 		add_challenges(&story, out);
+		why_steps(&why, out);
 	}
 	json_array_foreach(events, i, event)
 	{
 		if (belongs(&story, event))
 			json_array_append(mine, (json_t *)(uintptr_t)event);
 	}
-	describe_events(mine, true, clock_wall(), out);
+	describe_events(mine, true, why.now, out);
+	why_text(&why, out);
 	story_deinit(&story);
 }

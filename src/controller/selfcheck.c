@@ -17,6 +17,7 @@
 #define BELIEVED_MAX  1024 /* addresses */
 #define WORDS_MAX     900
 #define TOKEN_BYTES   24
+#define ONE_OF_TEXT   48
 
 struct selfcheck {
 	struct controllers *ctl;
@@ -151,12 +152,21 @@ static void stop(struct selfcheck *check, const char *fmt, ...)
 	next_name(check);
 }
 
+/* " (one of its 2 addresses)", since the others may be right; "" when there is one. */
+static const char *one_of(const struct selfcheck *check, char text[ONE_OF_TEXT])
+{
+	text[0] = '\0';
+	if (check->addr_count > 1)
+		snprintf(text, ONE_OF_TEXT, " (one of its %zu addresses)", check->addr_count);
+	return text;
+}
+
 /* ---- one address that is not this host's: does our token come back? ---- */
 
 static void probed(void *arg, const struct fetch_answer *answer)
 {
 	struct selfcheck *check = arg;
-	char address[SOCK_ADDR_TEXT];
+	char address[SOCK_ADDR_TEXT], count[ONE_OF_TEXT];
 	struct str_view body = sv_trim(answer->body);
 	bool ours, redirected;
 
@@ -170,10 +180,11 @@ static void probed(void *arg, const struct fetch_answer *answer)
 		     !sv_ends(sv_from(answer->final_url), sv_from(check->token));
 	if (answer->failure == FETCH_FINE && !ours && !redirected) {
 		stop(check,
-		     "%s resolves to %s, where something else answers on port 80 (HTTP %ld): "
-		     "forward port 80 of that address to an HTTP listener of this host, or "
-		     "correct the DNS record",
-		     name_of(check), address, answer->status);
+		     "%s resolves to %s%s, where something else answers on port 80 (HTTP "
+		     "%ld%s%.*s): forward port 80 of that address to an HTTP listener of this "
+		     "host, or correct the DNS record",
+		     name_of(check), address, one_of(check, count), answer->status,
+		     answer->server.len > 0 ? ", " : "", SV_ARG(sv_head(answer->server, 60)));
 		return;
 	}
 	if (ours)
@@ -251,7 +262,7 @@ static void next_address(struct selfcheck *check)
 {
 	for (; check->addr_at < check->addr_count; check->addr_at++) {
 		const struct sock_addr *addr = &check->addrs[check->addr_at];
-		char address[SOCK_ADDR_TEXT];
+		char address[SOCK_ADDR_TEXT], count[ONE_OF_TEXT];
 
 		sock_addr_ip_text(addr, address);
 		if (is_believed(check, address))
@@ -262,10 +273,10 @@ static void next_address(struct selfcheck *check)
 		}
 		if (!compile_http_bound(check->ctl, addr)) {
 			stop(check,
-			     "%s resolves to %s, an address of this host that no HTTP listener is "
-			     "bound to: let a Gateway listen there with protocol HTTP, or correct "
-			     "the DNS record",
-			     name_of(check), address);
+			     "%s resolves to %s%s, an address of this host that no HTTP listener "
+			     "is bound to: let a Gateway listen there with protocol HTTP, or "
+			     "correct the DNS record",
+			     name_of(check), address, one_of(check, count));
 			return;
 		}
 	}
