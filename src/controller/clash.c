@@ -1,5 +1,7 @@
 #include "controller/clash.h"
 
+#include "controller/hostname.h"
+
 #include <stdio.h>
 
 #define KEY_MAX (32 + 256)
@@ -38,36 +40,14 @@ static void claims_add(struct clash *clash, const struct name *name, unsigned bi
 	(void)map_put(&clash->claims, key_of(name, text), (void *)all);
 }
 
-/* The next wider pattern: "a.b.c", "*.b.c", "*.c", "". False: there is none. text holds it. */
-static bool widen(struct name *name, char text[256])
-{
-	struct str_view host = name->host;
-	size_t dot;
-
-	if (host.len == 0)
-		return false;
-	if (sv_starts(host, SV("*.")))
-		host = sv_skip(host, 2);
-	dot = sv_find(host, '.');
-	if (dot == SV_NOT_FOUND || host.len - dot + 1 > 255) {
-		name->host = SV("");
-		return true;
-	}
-	host = sv_skip(host, dot);
-	memmove(text + 1, host.data, host.len); /* it may stand in text itself */
-	text[0] = '*';
-	name->host = sv_new(text, host.len + 1);
-	return true;
-}
-
 static bool taken(const struct clash *clash, struct name name, unsigned others)
 {
 	unsigned here = claims_get(clash, &name);
-	char text[256];
+	char text[HOSTNAME_TEXT];
 
 	if (((here | here >> BELOW_SHIFT) & others) != 0)
 		return true;
-	while (widen(&name, text)) {
+	while (hostname_widen(&name.host, text)) {
 		if ((claims_get(clash, &name) & others) != 0)
 			return true;
 	}
@@ -76,10 +56,10 @@ static bool taken(const struct clash *clash, struct name name, unsigned others)
 
 static void claim(struct clash *clash, struct name name, unsigned kind)
 {
-	char text[256];
+	char text[HOSTNAME_TEXT];
 
 	claims_add(clash, &name, kind);
-	while (widen(&name, text))
+	while (hostname_widen(&name.host, text))
 		claims_add(clash, &name, kind << BELOW_SHIFT);
 }
 

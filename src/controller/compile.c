@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "base/own.h"
 #include "controller/certrefs.h"
+#include "controller/clients.h"
 #include "controller/compile_priv.h"
 #include "controller/gwstatus.h"
 
@@ -101,6 +102,17 @@ static void take_route(void *arg, struct route *route)
 		if (listener->served != NULL)
 			served_add(listener->served, attachment, route);
 	}
+}
+
+/* What may be served decides what routes are collected for. */
+static void resolve_clients(struct compile *compile, struct gw_listener *listener)
+{
+	struct clients_env env = {.store = store_of(compile), .cas = compile->cas};
+
+	if (!clients_resolve(&env, listener))
+		return;
+	compile->routes.attach_epoch++; /* attachments remember what was served */
+	compile->routes.dirty = true;
 }
 
 /* Once for all that changes routes; when there is nothing of that, listeners keep theirs. */
@@ -369,12 +381,14 @@ static void pass(struct compile *compile)
 	int64_t begun = clock_wall_us(), bind_at;
 
 	load_gateways(compile);
+	each_listener(compile, resolve_clients);
 	collect_routes(compile);
 	bind_and_serve(compile);
 	publish_if_changed(compile);
 	served_end(&compile->served, compile->graveyard);
 	bind_at = ports_end(&compile->ports);
 	certs_sweep(compile->certs, compile->graveyard);
+	cas_sweep(compile->cas, compile->graveyard);
 	write_statuses(compile);
 	look_again(compile, bind_at);
 	compile->passes++;
@@ -521,6 +535,7 @@ int compile_start(struct controllers *ctl, struct err *err)
 	compile->graveyard = plane_graveyard(ctl->config.plane);
 	compile->ports.plane = ctl->config.plane;
 	compile->certs = certs_new();
+	compile->cas = cas_new();
 	compile->backends = backends_new(&config);
 	compile->routes.attach = (struct attach_env){.gateways = &compile->gateways,
 						     .labels = namespace_labels,
@@ -545,6 +560,7 @@ void compile_stop(struct controllers *ctl)
 	gateways_deinit(&compile->gateways);
 	ports_deinit(&compile->ports);
 	certs_free(compile->certs, compile->graveyard);
+	cas_free(compile->cas, compile->graveyard);
 	backends_free(compile->backends);
 	map_deinit(&compile->unchecked, NULL);
 	tokens_deinit(&compile->tokens);

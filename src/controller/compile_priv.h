@@ -3,6 +3,7 @@
 #define CONTROLLER_COMPILE_PRIV_H
 
 #include "controller/backends.h"
+#include "controller/cas.h"
 #include "controller/certs.h"
 #include "controller/ctl.h"
 #include "controller/gateway.h"
@@ -24,6 +25,7 @@ struct compile {
 	struct ports ports;
 	size_t http_listeners; /* that can be served */
 	struct certs *certs;
+	struct cas *cas;
 	struct backends *backends;
 	struct map unchecked; /* keys of Backends whose status is to be looked at */
 	struct tokens tokens;

@@ -134,6 +134,7 @@ const struct ctl_row ctl_compile = {
 			{.prefix = GATEWAY_GROUP "/referencegrants/", .map = grant_map},
 			{.prefix = "core/namespaces/", .map = namespace_map},
 			{.prefix = "core/secrets/", .map = gateway_map},
+			{.prefix = "core/configmaps/", .map = gateway_map},
 			{.prefix = "core/services/", .map = service_map},
 			{.prefix = "discovery.k8s.io/endpointslices/", .map = slice_map},
 			{.prefix = "gateway.envoyproxy.io/backends/", .map = backend_map},

@@ -89,7 +89,7 @@ bool listener_hears_tls(const struct gw_listener *listener)
 bool listener_usable(const struct gw_listener *listener)
 {
 	return listener->gateway->state == GATEWAY_ACCEPTED &&
-	       listener->protocol != LISTENER_UNSUPPORTED && listener->refused == NULL &&
+	       listener->protocol != LISTENER_UNSUPPORTED && !listener->clients_refused &&
 	       listener->conflict == CONFLICT_NONE;
 }
 
@@ -100,6 +100,15 @@ void listener_reset_certs(struct gw_listener *listener)
 	listener->cert_reason = NULL;
 	listener->cert_count = 0;
 	listener->cert_pending = false;
+}
+
+void listener_reset_clients(struct gw_listener *listener)
+{
+	free(listener->clients_message);
+	listener->clients_message = NULL;
+	listener->clients_reason = NULL;
+	listener->clients = NULL;
+	listener->clients_optional = listener->clients_refused = false;
 }
 
 void listener_reset_sockets(struct gw_listener *listener)
@@ -155,30 +164,6 @@ static void read_kinds(struct gw_listener *listener)
 	}
 }
 
-/* What would leave a door open if it were passed over. */
-static const char *refusal(const struct gw_listener *listener)
-{
-	const json_t *frontend = json_at(listener->gateway->spec->json, "spec.tls.frontend");
-	json_t *row;
-	size_t i;
-
-	if (listener->protocol != LISTENER_HTTPS || frontend == NULL)
-		return NULL;
-	json_array_foreach(json_member(frontend, "perPort"), i, row)
-	{
-		if (json_int_at(row, "port", 0) == listener->port)
-			return json_at(row, "tls.validation") == NULL
-				       ? NULL
-				       : "spec.tls.frontend.perPort asks for client certificates, "
-					 "which are not supported: the listener is not served "
-					 "without them";
-	}
-	return json_at(frontend, "default.validation") == NULL
-		       ? NULL
-		       : "spec.tls.frontend.default asks for client certificates, which are not "
-			 "supported: the listener is not served without them";
-}
-
 void listener_init(struct gw_listener *listener, struct gateway *gateway, struct listenerset *set,
 		   const json_t *json)
 {
@@ -189,7 +174,6 @@ void listener_init(struct gw_listener *listener, struct gateway *gateway, struct
 	listener->port = (uint16_t)json_int_at(json, "port", 0);
 	listener->protocol = protocol_of(json);
 	read_kinds(listener);
-	listener->refused = refusal(listener);
 }
 
 /* ---- one Gateway ---- */
@@ -283,6 +267,7 @@ void gateway_free(struct gateway *gateway)
 		return;
 	for (size_t i = 0; i < gateway->listener_count; i++) {
 		listener_reset_certs(&gateway->listeners[i]);
+		listener_reset_clients(&gateway->listeners[i]);
 		listener_reset_sockets(&gateway->listeners[i]);
 	}
 	free(gateway->listeners);
@@ -446,6 +431,15 @@ static enum listener_conflict compare(const struct gw_listener *a, const struct 
 	return sv_eq(a->hostname, b->hostname) ? CONFLICT_HOSTNAME : CONFLICT_NONE;
 }
 
+/* Lost to an older object: it claims nothing of its own. */
+static bool lost(const struct gw_listener *listener)
+{
+	const struct gw_listener *rival = listener->rival;
+
+	return rival != NULL &&
+	       (rival->gateway != listener->gateway || rival->set != listener->set);
+}
+
 /* Two of one object: neither may win (Gateway API, distinct listeners). */
 static void judge_within(struct gw_listener *listeners, size_t count)
 {
@@ -455,7 +449,7 @@ static void judge_within(struct gw_listener *listeners, size_t count)
 			enum listener_conflict conflict;
 
 			if (!same_port(a, b) || a->protocol == LISTENER_UNSUPPORTED ||
-			    b->protocol == LISTENER_UNSUPPORTED)
+			    b->protocol == LISTENER_UNSUPPORTED || lost(a) || lost(b))
 				continue;
 			conflict = compare(a, b);
 			if (conflict == CONFLICT_NONE)
@@ -522,11 +516,11 @@ static void stake(struct map *claims, struct gw_listener *listener)
 /* The listeners of one object. */
 static void judge_object(struct map *claims, struct gw_listener *listeners, size_t count)
 {
-	judge_within(listeners, count);
 	for (size_t i = 0; i < count; i++) {
 		if (listener_usable(&listeners[i]))
 			judge_against(claims, &listeners[i]);
 	}
+	judge_within(listeners, count);
 	for (size_t i = 0; i < count; i++) {
 		if (listener_usable(&listeners[i]))
 			stake(claims, &listeners[i]);
@@ -541,6 +535,7 @@ static void judge_gateway(struct map *claims, struct gateway *gateway)
 			end++;
 		judge_object(claims, &gateway->listeners[first], end - first);
 	}
+	gateway_judge_overlaps(gateway);
 }
 
 void gateways_judge(struct gateways *gateways)

@@ -51,8 +51,9 @@ struct gw_listener {
 	unsigned takes; /* kinds of routes that may attach: ROUTE_BIT */
 	bool bad_kinds; /* allowedRoutes.kinds names kinds that cannot attach */
 	enum listener_conflict conflict;
-	const struct gw_listener *rival; /* whom it conflicts with */
-	const char *refused;             /* sentence: asks for what is not supported; static */
+	const struct gw_listener *rival;   /* whom it conflicts with */
+	const struct gw_listener *overlap; /* whose hostname, on this port and with TLS, is also its
+					      own */
 
 	/* of the last pass */
 	size_t attached;     /* routes */
@@ -61,7 +62,13 @@ struct gw_listener {
 	struct cert *certs[LISTENER_CERTS_MAX]; /* borrowed from certs.h */
 	const char *cert_reason;                /* of ResolvedRefs: False; NULL: fine */
 	char *cert_message;
-	bool cert_pending;     /* an issuer will bring the missing ones */
+	bool cert_pending; /* an issuer will bring the missing ones */
+	/* certificates of clients (clients.h) */
+	struct ca_set *clients; /* whom they may come from, borrowed from cas.h; NULL: not asked */
+	bool clients_optional;  /* AllowInsecureFallback */
+	bool clients_refused;   /* asked, and no CA is in order: not served */
+	const char *clients_reason; /* as cert_reason */
+	char *clients_message;
 	size_t bound, unbound; /* sockets */
 	uint32_t bound_on;     /* bit: index of the address (wildcard: 0 IPv4, 1 IPv6) */
 	bool unusable;         /* an address is not one of this host */
@@ -124,6 +131,9 @@ void gateways_add(struct gateways *gateways, struct gateway *gateway); /* takes 
  * of them wins, else the oldest Gateway does, and in it its own listeners, then the oldest set. */
 void gateways_judge(struct gateways *gateways);
 
+/* overlap.c: writes overlap of every listener. */
+void gateway_judge_overlaps(struct gateway *gateway);
+
 /* The same object but for its status? (The issuer is named in an annotation.) */
 bool gateway_same_wish(const struct object *a, const struct object *b);
 
@@ -142,6 +152,7 @@ bool listener_has_tls(const struct gw_listener *listener); /* it ends here: cert
 bool listener_hears_tls(const struct gw_listener *listener);
 /* Forgets what the last pass found out. */
 void listener_reset_certs(struct gw_listener *listener);
+void listener_reset_clients(struct gw_listener *listener);
 void listener_reset_sockets(struct gw_listener *listener);
 
 #endif

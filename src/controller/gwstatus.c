@@ -1,6 +1,7 @@
 #include "controller/gwstatus.h"
 
 #include "base/own.h"
+#include "controller/clients.h"
 #include "controller/listenerset.h"
 #include "controller/ports.h"
 #include "resource/condition.h"
@@ -57,6 +58,8 @@ static const char *const features[] = {
 	"GRPCRouteRequestHeaderModifier",
 	"Gateway",
 	"GatewayAddressEmpty",
+	"GatewayFrontendClientCertificateValidation",
+	"GatewayFrontendClientCertificateValidationInsecureFallback",
 	"GatewayHTTPListenerIsolation",
 	"GatewayPort8080",
 	"GatewayStaticAddresses",
@@ -189,8 +192,9 @@ static void tell_listener_accepted(struct telling *telling, const struct gw_list
 	else if (listener->protocol == LISTENER_UNSUPPORTED)
 		tell(telling, "Accepted", COND_FALSE, "UnsupportedProtocol",
 		     "protocols HTTP, HTTPS, TLS, TCP and UDP are supported");
-	else if (listener->refused != NULL)
-		tell(telling, "Accepted", COND_FALSE, "UnsupportedValue", listener->refused);
+	else if (listener->clients_refused)
+		tell(telling, "Accepted", COND_FALSE, "NoValidCACertificate",
+		     listener->clients_message);
 	else if (port_unavailable(listener))
 		tell(telling, "Accepted", COND_FALSE, "PortUnavailable", listener->bind_message);
 	else
@@ -247,6 +251,9 @@ static void tell_listener_refs(struct telling *telling, const struct gw_listener
 {
 	if (listener->bad_kinds)
 		tell_bad_kinds(telling, listener);
+	else if (listener->clients_reason != NULL)
+		tell(telling, "ResolvedRefs", COND_FALSE, listener->clients_reason,
+		     listener->clients_message);
 	else if (listener->cert_reason != NULL)
 		tell(telling, "ResolvedRefs", COND_FALSE, listener->cert_reason,
 		     listener->cert_message);
@@ -254,6 +261,22 @@ static void tell_listener_refs(struct telling *telling, const struct gw_listener
 		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs",
 		     listener->cert_message != NULL ? listener->cert_message
 						    : "all references resolve");
+}
+
+static void tell_overlap(struct telling *telling, const struct gw_listener *listener)
+{
+	const struct gw_listener *other = listener->overlap;
+	AUTO(auto_free) char *message = NULL;
+
+	if (other == NULL) {
+		(void)condition_remove(telling->conditions, "OverlappingTLSConfig");
+		return;
+	}
+	message = xasprintf("hostnames of listener %.*s on the same port are also its own: a "
+			    "connection that was made for one may be used for the other, and is "
+			    "then answered with 421",
+			    SV_ARG(other->name));
+	tell(telling, "OverlappingTLSConfig", COND_TRUE, "OverlappingHostnames", message);
 }
 
 static const json_t *listener_before(const struct gw_listener *listener)
@@ -294,6 +317,7 @@ static json_t *listener_status(const struct gw_listener *listener, const struct 
 		tell_listener_programmed(&telling, listener, env->acknowledged);
 	}
 	tell_listener_refs(&telling, listener);
+	tell_overlap(&telling, listener);
 	return json_pack("{s:o, s:o, s:I, s:o}", "name", json_sv(listener->name), "supportedKinds",
 			 supported_kinds(listener), "attachedRoutes",
 			 (json_int_t)listener->attached, "conditions", telling.conditions);
@@ -341,7 +365,7 @@ static char *bad_message(const struct gw_listener *listener)
 	const char *why = conflict != NULL ? conflict
 			  : listener->protocol == LISTENER_UNSUPPORTED
 				  ? "its protocol is not supported"
-			  : listener->refused != NULL ? listener->refused
+			  : listener->clients_refused ? listener->clients_message
 						      : listener->bind_message;
 
 	if (why == NULL)
@@ -417,6 +441,15 @@ static json_t *addresses_of(const struct gateway *gateway)
 	return out;
 }
 
+static void tell_clients(struct telling *telling, const struct gateway *gateway)
+{
+	if (clients_insecure(gateway))
+		tell(telling, "InsecureFrontendValidationMode", COND_TRUE, "ConfigurationChanged",
+		     "mode AllowInsecureFallback lets clients in without a valid certificate");
+	else
+		(void)condition_remove(telling->conditions, "InsecureFrontendValidationMode");
+}
+
 json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env)
 {
 	struct telling telling = telling_new(json_at(gateway->object->json, "status.conditions"),
@@ -426,6 +459,7 @@ json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_en
 
 	tell_gateway_accepted(&telling, gateway, &tally);
 	tell_gateway_programmed(&telling, gateway, &tally, env->acknowledged);
+	tell_clients(&telling, gateway);
 	for (size_t i = 0; i < gateway->own_count; i++)
 		json_array_append_new(listeners, listener_status(&gateway->listeners[i], env));
 	return json_pack("{s:o, s:I, s:o, s:o}", "addresses", addresses_of(gateway),
@@ -551,6 +585,9 @@ static uint64_t listener_print(uint64_t print, const struct gw_listener *listene
 		print = mix(print, numbers[i]);
 	print = mix_text(print, listener->cert_reason);
 	print = mix_text(print, listener->cert_message);
+	print = mix_text(print, listener->clients_reason);
+	print = mix_text(print, listener->clients_message);
+	print = mix(print, listener->overlap == NULL ? 0 : sv_hash(listener->overlap->name));
 	print = mix_text(print, listener->bind_message);
 	if (listener->rival == NULL)
 		return print;

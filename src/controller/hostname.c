@@ -19,3 +19,24 @@ bool hostname_intersect(struct str_view listener, struct str_view route, struct 
 		return false;
 	return true;
 }
+
+bool hostname_widen(struct str_view *host, char text[HOSTNAME_TEXT])
+{
+	struct str_view name = *host;
+	size_t dot;
+
+	if (name.len == 0)
+		return false;
+	if (sv_starts(name, SV("*.")))
+		name = sv_skip(name, 2);
+	dot = sv_find(name, '.');
+	if (dot == SV_NOT_FOUND || name.len - dot + 1 > HOSTNAME_TEXT) {
+		*host = SV("");
+		return true;
+	}
+	name = sv_skip(name, dot);
+	memmove(text + 1, name.data, name.len);
+	text[0] = '*';
+	*host = sv_new(text, name.len + 1);
+	return true;
+}

@@ -165,7 +165,8 @@ static bool same_listener(const struct snap_listener *have, const struct gw_list
 {
 	if (have == NULL || !sv_eq(have->hostname, want->hostname) ||
 	    have->tls != listener_has_tls(want) || have->serves != serves_of(want) ||
-	    have->cert_count != want->cert_count)
+	    have->cert_count != want->cert_count || have->clients != want->clients ||
+	    have->clients_optional != want->clients_optional)
 		return false;
 	for (size_t i = 0; i < want->cert_count; i++) {
 		if (have->certs[i] != want->certs[i])
@@ -188,6 +189,8 @@ static struct snap_listener *listener_make(struct served *served,
 				     .serves = serves_of(listener),
 				     .cert_count = listener->cert_count,
 				     .certs = listener->certs,
+				     .clients = listener->clients,
+				     .clients_optional = listener->clients_optional,
 				     .vhost_hosts = names,
 				     .vhosts = vhosts};
 	struct str_view name;

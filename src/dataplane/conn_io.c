@@ -196,3 +196,8 @@ struct str_view conn_sni(const struct conn *conn)
 		return tls_server_name(conn->tls);
 	return conn->hello != NULL ? client_hello_name(conn->hello) : SV("");
 }
+
+uint64_t conn_clients(const struct conn *conn)
+{
+	return conn->tls == NULL ? 0 : tls_clients(conn->tls);
+}

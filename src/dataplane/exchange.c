@@ -381,6 +381,15 @@ static void run_rule(struct exchange *ex, const struct match_result *match,
 		forward(ex, match->prefix, port);
 }
 
+/* A client that was not asked for what this listener asks (by another name, by none, or before the
+ * CAs were others) comes with a connection of its own. */
+static bool asked_alike(const struct conn *conn, const struct snap_listener *listener)
+{
+	uint64_t wanted = listener == NULL || listener->clients == NULL ? 0 : listener->clients->id;
+
+	return listener == NULL || wanted == conn_clients(conn);
+}
+
 static void route(struct exchange *ex)
 {
 	const struct snap_port *port = conn_port(ex->conn);
@@ -388,6 +397,8 @@ static void route(struct exchange *ex)
 
 	if (port != NULL)
 		match = match_request(port, conn_sni(ex->conn), &ex->request);
+	if (!asked_alike(ex->conn, match.listener))
+		match.answer = MATCH_MISDIRECTED;
 	switch (match.answer) {
 	case MATCH_RULE:
 		run_rule(ex, &match, port);

@@ -357,6 +357,8 @@ static void snap_listener_destroy(struct part *part, struct graveyard *graveyard
 		part_unref(&listener->certs[i]->part, graveyard);
 	if (listener->client_cert != NULL)
 		part_unref(&listener->client_cert->part, graveyard);
+	if (listener->clients != NULL)
+		part_unref(&listener->clients->part, graveyard);
 	for (size_t i = 0; i < listener->vhost_count; i++)
 		part_unref(vhost_part(listener->vhosts[i]), graveyard);
 	host_index_free(listener->index);
@@ -383,6 +385,8 @@ struct snap_listener *snap_listener_new(const struct snap_listener *like)
 		part_ref(&listener->certs[i]->part);
 	if (listener->client_cert != NULL)
 		part_ref(&listener->client_cert->part);
+	if (listener->clients != NULL)
+		part_ref(&listener->clients->part);
 	for (size_t i = 0; i < listener->vhost_count; i++)
 		part_ref(vhost_part(listener->vhosts[i]));
 	listener->index = host_index_new(listener->vhost_hosts, (void *const *)listener->vhosts,

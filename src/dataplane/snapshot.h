@@ -95,7 +95,8 @@ enum backend_protocol {
 	BACKEND_H2C    /* HTTP/2 with prior knowledge; with TLS: HTTP/2 or nothing */
 };
 
-struct ca_set { /* whom a backend's certificate may come from; parsed by each worker on first use */
+struct ca_set { /* whom a backend's or client's certificate may come from; parsed by each worker on
+		   first use */
 	struct part part;
 	uint64_t id; /* differs for every ca_set_new */
 	size_t count;
@@ -236,6 +237,9 @@ struct snap_listener {
 		*certs;           /* owned references; none: handshakes are refused with an alert */
 	struct cert *client_cert; /* shown to backends that ask for one (an owned reference), or
 				     NULL */
+	struct ca_set *clients;   /* whom certificates of clients may come from (an owned
+				     reference); NULL: none is asked for */
+	bool clients_optional;    /* whoever has none, or a wrong one, comes in as well */
 	size_t vhost_count;
 	const struct str_view *vhost_hosts; /* "shop.example.com", "*.example.com", "" for any */
 	struct vhost *const *vhosts;        /* owned references */

@@ -6,6 +6,7 @@
 #include "dataplane/conn_io.h"
 #include "dataplane/match.h"
 #include "dataplane/tls_cert.h"
+#include "dataplane/tls_clients.h"
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -26,11 +27,13 @@ struct tls_server {
 	EVP_CIPHER *ticket_cipher;
 	EVP_MD *digest;
 	struct cert_cache *certs;
+	struct tls_policies *policies; /* contexts that ask for certificates of clients */
 };
 
 struct tls_conn {
 	SSL *ssl;
 	struct cert *cert; /* pinned from ClientHello to the end of the handshake */
+	uint64_t clients;  /* id of the CAs that the client was asked for; 0: not asked */
 	bool h2, resumed, dead;
 	uint8_t name_len;
 	char *name;
@@ -125,17 +128,19 @@ static bool bind_tickets(SSL *ssl, struct conn *conn, const struct snap_port *po
 	struct str_view name = tls_server_name(conn->tls);
 	const struct snap_listener *listener = match_listener(port, name);
 	struct str_view policy = listener == NULL ? SV("") : listener->name;
+	uint64_t clients = conn->tls->clients;
 	unsigned char context[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
-	AUTO(auto_free) char *text = xmalloc(policy.len + 1 + name.len);
+	size_t size = policy.len + 1 + name.len + sizeof(clients);
+	AUTO(auto_free) char *text = xmalloc(size);
 
 	if (policy.len > 0)
 		memcpy(text, policy.data, policy.len);
 	text[policy.len] = '\0';
 	if (name.len > 0)
 		memcpy(text + policy.len + 1, name.data, name.len);
-	if (!EVP_Digest(text, policy.len + 1 + name.len, context, &len, conn->worker->tls->digest,
-			NULL))
+	memcpy(text + size - sizeof(clients), &clients, sizeof(clients));
+	if (!EVP_Digest(text, size, context, &len, conn->worker->tls->digest, NULL))
 		return false;
 	return SSL_set_session_id_context(ssl, context, len) == 1;
 }
@@ -175,6 +180,31 @@ static struct cert *choose_cert(struct conn *conn, const struct snap_port *port)
 	return cert != NULL ? cert : match_cert(port, SV(""));
 }
 
+/* The listener that the handshake is for. Without a name: the one without hostname, else what all
+ * of the port have in common (tls_clients_common). */
+static const struct snap_listener *asks_clients(const struct conn *conn,
+						const struct snap_port *port)
+{
+	struct str_view name = tls_server_name(conn->tls);
+	const struct snap_listener *listener = match_listener(port, name);
+
+	if (listener == NULL && name.len == 0)
+		listener = tls_clients_common(port);
+	return listener != NULL && listener->clients != NULL ? listener : NULL;
+}
+
+/* From here on the context of the listener's policy is in force: one that asks for certificates. */
+static bool ask_client(SSL *ssl, struct conn *conn, const struct snap_port *port)
+{
+	const struct snap_listener *listener = asks_clients(conn, port);
+
+	conn->tls->clients = 0;
+	if (listener == NULL)
+		return true;
+	conn->tls->clients = listener->clients->id;
+	return tls_policies_apply(conn->worker->tls->policies, ssl, listener);
+}
+
 /* Runs before resumption and before anything is chosen; twice after a HelloRetryRequest. */
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -194,7 +224,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	if (conn->tls->cert == NULL)
 		return refuse(alert, conn->tls->name_len > 0 ? SSL_AD_UNRECOGNIZED_NAME
 							     : SSL_AD_HANDSHAKE_FAILURE);
-	if (!bind_tickets(ssl, conn, port))
+	if (!ask_client(ssl, conn, port) || !bind_tickets(ssl, conn, port))
 		return refuse(alert, SSL_AD_INTERNAL_ERROR);
 	if (!conn->worker->snapshot->ticket_keys[0].set) {
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
@@ -325,6 +355,7 @@ struct tls_server *tls_server_new(struct err *err)
 	server->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	server->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
 	server->certs = cert_cache_new(CERTS_MAX);
+	server->policies = tls_policies_new(ctx_setup);
 	if (server->ctx != NULL && server->bio != NULL && server->ticket_cipher != NULL &&
 	    server->digest != NULL && ctx_setup(server->ctx))
 		return server;
@@ -344,6 +375,7 @@ void tls_server_free(struct tls_server *server)
 	EVP_CIPHER_free(server->ticket_cipher);
 	EVP_MD_free(server->digest);
 	cert_cache_free(server->certs);
+	tls_policies_free(server->policies);
 	free(server);
 }
 
@@ -399,6 +431,11 @@ bool tls_resumed(const struct tls_conn *tls)
 bool tls_dead(const struct tls_conn *tls)
 {
 	return tls->dead;
+}
+
+uint64_t tls_clients(const struct tls_conn *tls)
+{
+	return tls->clients;
 }
 
 bool tls_h2(const struct tls_conn *tls)

@@ -32,6 +32,8 @@ enum tls_step tls_handshake(struct conn *conn);
 bool tls_resumed(const struct tls_conn *tls);
 bool tls_dead(const struct tls_conn *tls); /* broken beyond use; an alert may be queued */
 bool tls_h2(const struct tls_conn *tls);   /* ALPN said h2; otherwise HTTP/1.1 */
+/* Of whom the client was asked for a certificate: id of the CAs; 0: it was not asked. */
+uint64_t tls_clients(const struct tls_conn *tls);
 /* As the client sent it, in lower case; "" without. */
 struct str_view tls_server_name(const struct tls_conn *tls);
 

@@ -130,6 +130,12 @@ struct str_view conn_sni(const struct conn *conn)
 	return SV("");
 }
 
+uint64_t conn_clients(const struct conn *conn)
+{
+	(void)conn;
+	return 0;
+}
+
 const struct snap_port *conn_port(const struct conn *conn)
 {
 	(void)conn;

@@ -613,7 +613,7 @@ static void client_certificates_are_not_passed_over(void **state)
 	lab_apply(lab, secret);
 	lab_apply(lab, HTTPS_ONLY "  tls: {frontend: {default: {validation: {caCertificateRefs: "
 				  "[{group: '', kind: ConfigMap, name: ca}]}}}}\n");
-	lab_expect(lab, GW_KEY("gw"), FIRST, "Accepted", "False/UnsupportedValue");
+	lab_expect(lab, GW_KEY("gw"), FIRST, "Accepted", "False/NoValidCACertificate");
 	assert_null(lab_get(lab, "shop.example.com", "/"));
 }
 

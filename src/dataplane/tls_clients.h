@@ -1,0 +1,27 @@
+/* dataplane/tls_clients.h - certificates of clients: one SSL_CTX for each policy of listeners
+ *
+ * A policy is a set of CAs and whether a certificate is required. The context of a policy is made
+ * on first use; a worker keeps the POLICIES_MAX used last.
+ */
+#ifndef DATAPLANE_TLS_CLIENTS_H
+#define DATAPLANE_TLS_CLIENTS_H
+
+#include "dataplane/snapshot.h"
+
+#include <openssl/ssl.h>
+
+#define POLICIES_MAX 64
+
+struct tls_policies;
+
+/* setup: what every context of a listener has in common. */
+struct tls_policies *tls_policies_new(bool (*setup)(SSL_CTX *ctx));
+void tls_policies_free(struct tls_policies *policies);
+/* In the callback of the ClientHello: the handshake asks for what listener->clients says. */
+bool tls_policies_apply(struct tls_policies *policies, SSL *ssl,
+			const struct snap_listener *listener);
+
+/* A listener whose policy all listeners of the port have; NULL: they differ, or there is none. */
+const struct snap_listener *tls_clients_common(const struct snap_port *port);
+
+#endif
