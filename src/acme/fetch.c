@@ -81,6 +81,7 @@ struct fetch { /* owned by its fetcher until the callback has run */
 
 	CURL *easy;
 	struct curl_slist *headers, *resolve, *connect_to;
+	struct curl_slist *asked_headers; /* of the request */
 	struct fetch_tls tls;
 	char curl_error[CURL_ERROR_SIZE];
 	unsigned sends; /* of this hop; curl repeats by itself when a kept connection has died */
@@ -125,6 +126,7 @@ static void fetch_free(struct fetch *fetch)
 {
 	release_work(fetch);
 	list_remove(&fetch->link);
+	curl_slist_free_all(fetch->asked_headers);
 	for (int i = 0; i < FIELD_COUNT; i++)
 		free(fetch->fields[i]);
 	buf_deinit(&fetch->received);
@@ -347,7 +349,12 @@ static void set_request(struct fetch *fetch)
 
 		add_header(fetch, line);
 	}
+	for (struct curl_slist *more = fetch->asked_headers; more != NULL && fetch->hops == 0;
+	     more = more->next)
+		add_header(fetch, more->data);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
+	if (strcmp(fetch->method, "DELETE") == 0)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, fetch->method);
 	if (strcmp(fetch->method, "HEAD") == 0) {
 		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
 	} else if (fetch->body != NULL) {
@@ -784,6 +791,8 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
 		fetch->pin = *request->pin;
 	buf_init(&fetch->received, fetch->body_max);
 	timer_init(&fetch->timer, on_fetch_timer);
+	for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
+		fetch->asked_headers = curl_slist_append(fetch->asked_headers, request->headers[i]);
 	fetch->deadline = loop_now(fetcher->loop) + fetch->flags.timeout_ms;
 	list_append(&fetcher->running, &fetch->link);
 	fetch_begin_hop(fetch);

@@ -28,8 +28,11 @@ void fetcher_rules(struct fetcher *fetcher,
 #define FETCH_BODY_MAX (1u << 20)
 
 struct fetch_request {
-	const char *method; /* "GET" "HEAD" "POST" */
+	const char *method; /* "GET" "HEAD" "POST" "DELETE" */
 	const char *url;
+	/* More of them, "Name: value" without line ends, NULL ends; not sent on after a redirect;
+	 * copied. NULL: none. */
+	const char *const *headers;
 	const char *content_type; /* of the body; NULL without body */
 	struct str_view body;     /* copied */
 	const char *ca_bundle;    /* PEM, NULL: system; copied */

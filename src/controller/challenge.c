@@ -112,6 +112,7 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 		result->outcome == ACME_REFUSED && strcmp(result->problem.type, "malformed") == 0;
 	struct order_look look;
 	const char *state;
+	json_t *status;
 
 	run->call = NULL;
 	account_count(run->ctl, result);
@@ -120,10 +121,14 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 		return;
 	state = refused ? NULL : json_str_at(result->body, "status");
 	run->asked_to_wait_ms = result->retry_after_ms;
-	challenge_learned(
-		run, key,
-		json_pack("{s:b, s:b, s:s}", "presented", 1, "processing", 1, "state",
-			  state == NULL || strcmp(state, "pending") == 0 ? "processing" : state));
+	status = status_copy(challenge);
+	json_object_set_new(status, "presented", json_true());
+	json_object_set_new(status, "processing", json_true());
+	json_object_set_new(
+		status, "state",
+		json_string(state == NULL || strcmp(state, "pending") == 0 ? "processing" : state));
+	json_object_del(status, "reason");
+	challenge_learned(run, key, status);
 	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Presented",
 		  "Presented challenge using %s challenge mechanism for %s",
 		  json_str_at(challenge->json, "spec.type"),
@@ -170,16 +175,6 @@ const struct solver_type solver_http01 = {.type = "HTTP-01",
 					  .present = http01_present,
 					  .drop = http01_drop};
 
-static void drop_challenge(struct controllers *ctl, const struct object *challenge)
-{
-	const struct solver_type *type = solver_type_of(challenge->json);
-
-	if (type == NULL)
-		ctl_delete_object(ctl, challenge);
-	else
-		type->drop(ctl, challenge);
-}
-
 /* Has the CA been told? Its own words follow; "pending" is ours, while the answer is made ready. */
 static bool is_answered(const struct object *challenge)
 {
@@ -213,14 +208,14 @@ static bool answer_one(struct order_look *look, const json_t *authz, size_t inde
 	}
 	if (!sv_eq(json_sv_at(challenge->json, "spec.authorizationURL"),
 		   json_sv_at(authz, "url"))) {
-		drop_challenge(look->ctl, challenge); /* of an order that was lost */
+		challenge_drop(look->ctl, challenge); /* of an order that was lost */
 		return false;
 	}
 	type = solver_type_of(challenge->json);
 	if (is_answered(challenge) || type == NULL)
 		return true;
 	if (!is_of_key(challenge, type, run->use.account->pkey)) {
-		drop_challenge(look->ctl, challenge);
+		challenge_drop(look->ctl, challenge);
 		return false;
 	}
 	if (type->present(look, challenge) && run->call == NULL) {
@@ -255,7 +250,7 @@ static bool drop(void *arg, const struct object *challenge)
 	const struct order_look *look = arg;
 
 	if (ctl_is_owned_by(challenge, look->object))
-		drop_challenge(look->ctl, challenge);
+		challenge_drop(look->ctl, challenge);
 	return true;
 }
 

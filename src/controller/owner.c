@@ -45,7 +45,13 @@ static void owner_reconcile(struct controllers *ctl, struct str_view key)
 	if (object == NULL)
 		return;
 	refs = json_at(object->json, "metadata.ownerReferences");
-	if (json_array_size(refs) > 0 && !any_owner_lives(ctl, object, refs))
+	if (json_array_size(refs) == 0 || any_owner_lives(ctl, object, refs))
+		return;
+	/* A Challenge that has put a record somewhere takes it away first. */
+	if (sv_starts(key, SV("acme.cert-manager.io/challenges/")) &&
+	    json_at(object->json, "status.record") != NULL)
+		ctl_queue(ctl, CTL_DNS01, key);
+	else
 		ctl_delete_object(ctl, object);
 }
 

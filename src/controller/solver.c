@@ -7,7 +7,7 @@
 
 #define WORDS_MAX 400
 
-static const struct solver_type *const types[] = {&solver_http01};
+static const struct solver_type *const types[] = {&solver_http01, &solver_dns01};
 
 /* ---- selectors ---- */
 
@@ -97,6 +97,16 @@ const struct solver_type *solver_type_of(const json_t *challenge)
 			return types[i];
 	}
 	return NULL;
+}
+
+void challenge_drop(struct controllers *ctl, const struct object *challenge)
+{
+	const struct solver_type *type = solver_type_of(challenge->json);
+
+	if (type == NULL)
+		ctl_delete_object(ctl, challenge);
+	else
+		type->drop(ctl, challenge);
 }
 
 static bool is_address(struct str_view name)

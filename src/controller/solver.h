@@ -30,6 +30,7 @@ struct solver_type {
 };
 
 extern const struct solver_type solver_http01; /* challenge.c */
+extern const struct solver_type solver_dns01;  /* dns01.c */
 
 struct solver_question {
 	const json_t *solvers; /* spec.acme.solvers; without any HTTP-01 is done */
@@ -44,6 +45,8 @@ struct solver_question {
  * the first of equals. NULL with a sentence that names cause and fix; *solver: new reference. */
 const struct solver_type *solver_choose(const struct solver_question *question, json_t **solver,
 					struct err *err);
+/* drop() of the type, or the object is deleted. */
+void challenge_drop(struct controllers *ctl, const struct object *challenge);
 /* By spec.type of a Challenge; NULL: one that is not done here. */
 const struct solver_type *solver_type_of(const json_t *challenge);
 

@@ -32,6 +32,8 @@ static const struct row {
 	[SET_WORKERS] = {"workers", "workers", NULL, "N", "threads that serve (processors)"},
 	[SET_DNS_SERVERS] = {"dns-servers", "dnsServers", NULL, "ADDR[:PORT],…",
 			     "instead of the system's"},
+	[SET_HOOKS_DIR] = {"hooks-dir", "hooksDir", HOOKS_DIR, "DIR",
+			   "scripts of root's that solvers may run"},
 	[SET_ACCESS_LOG] = {"access-log", "accessLog", "off", "PATH|journal|off",
 			    "a line for each request"},
 	[SET_ACCESS_LOG_FORMAT] = {"access-log-format", "accessLogFormat", "text", "text|json",

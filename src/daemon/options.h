@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #define ALLOWED_BACKENDS_MAX 256
+#define HOOKS_DIR            "/etc/sallyport/hooks" /* another one may hold files of the daemon's user */
 
 enum setting {
 	SET_STATE_DIR,
@@ -25,6 +26,7 @@ enum setting {
 	SET_LISTEN_METRICS,
 	SET_WORKERS,
 	SET_DNS_SERVERS,
+	SET_HOOKS_DIR,
 	SET_ACCESS_LOG,
 	SET_ACCESS_LOG_FORMAT,
 	SET_DRAIN_TIMEOUT,

@@ -317,13 +317,16 @@ static int open_plane(struct process *process, struct err *err)
 
 static int open_controllers(struct process *process, struct err *err)
 {
+	const char *hooks = value_of(process, SET_HOOKS_DIR);
 	struct controllers_config config = {.loop = process->loop,
 					    .store = process->store,
 					    .plane = process->plane,
 					    .jobs = process->jobs,
 					    .dns = process->dns,
 					    .fetcher = process->fetcher,
-					    .rules = process->rules};
+					    .rules = process->rules,
+					    .hooks = hooks,
+					    .own_hooks = strcmp(hooks, HOOKS_DIR) != 0};
 
 	process->controllers = controllers_start(&config, err);
 	if (process->controllers == NULL)

@@ -11,6 +11,7 @@
 #include "loop/dns_local.h"
 
 #include <ares.h>
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,6 +422,25 @@ int dns_servers_check(const char *servers, struct err *err)
 	struct ares_addr_port_node nodes[SERVERS_MAX];
 
 	return parse_servers(nodes, servers, err);
+}
+
+size_t dns_servers(const struct dns *dns, struct sock_addr *out, size_t max)
+{
+	struct ares_addr_port_node *nodes = NULL;
+	size_t count = 0;
+
+	(void)ares_get_servers_ports(dns->channels[CHANNEL_PERSISTENT].ares, &nodes);
+	for (struct ares_addr_port_node *node = nodes; node != NULL && count < max;
+	     node = node->next) {
+		char text[INET6_ADDRSTRLEN];
+		uint16_t port = node->udp_port == 0 ? DNS_PORT : (uint16_t)node->udp_port;
+
+		if (inet_ntop(node->family, &node->addr, text, sizeof(text)) != NULL &&
+		    sock_addr_ip(&out[count], sv_from(text), port))
+			count++;
+	}
+	ares_free_data(nodes);
+	return count;
 }
 
 static int set_servers(ares_channel channel, const char *servers, struct err *err)

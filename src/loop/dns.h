@@ -39,6 +39,10 @@ struct dns *dns_new(struct loop *loop, const char *servers, struct err *err);
 int dns_servers_check(const char *servers, struct err *err);
 void dns_free(struct dns *dns); /* open queries end with DNS_CANCELLED */
 
+/* The servers that are asked, those of the system as they were when they were needed last; at most
+ * max. For questions that this room does not ask. */
+size_t dns_servers(const struct dns *dns, struct sock_addr *out, size_t max);
+
 /* No look-up takes longer than this; 5000 until it is set. For look-ups that begin afterwards. */
 void dns_set_deadline(struct dns *dns, int64_t milliseconds);
 

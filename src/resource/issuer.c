@@ -17,40 +17,133 @@ static const struct schema_node key_ref_members[] = {
 	END,
 };
 
+static const struct schema_node hook_secret_members[] = {
+	TEXT("name", REQUIRED, .min = 1, .max = 253, .format = &format_subdomain),
+	END,
+};
+
+static bool is_http_url(struct str_view text)
+{
+	return (sv_starts(text, SV("https://")) || sv_starts(text, SV("http://"))) &&
+	       format_url.is(text);
+}
+
+static const struct text_format format_http_url = {is_http_url, "must be an http or https URL"};
+
+static bool is_alnum(struct str_view text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!ascii_is_alnum(text.data[i]))
+			return false;
+	}
+	return text.len > 0;
+}
+
+static const struct text_format format_alnum = {is_alnum, "must be letters and digits"};
+
+static bool is_script(struct str_view text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!ascii_is_alnum(text.data[i]) && strchr("._-", text.data[i]) == NULL)
+			return false;
+	}
+	return text.len > 0 && text.data[0] != '.' && text.data[0] != '-';
+}
+
+static const struct text_format format_script = {
+	is_script,
+	"must be the name of a file in the folder of hooks: letters, digits, '.', '_' and '-'"};
+
+/* "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53" */
+static bool is_server(struct str_view text)
+{
+	size_t colon = sv_rfind(text, ':');
+	struct str_view host = sv_head(text, colon);
+	uint64_t port;
+
+	if (name_is_ip(text))
+		return true;
+	if (sv_starts(host, SV("[")) && sv_ends(host, SV("]")))
+		host = sv_new(host.data + 1, host.len - 2);
+	else if (!name_is_ipv4(host))
+		return false;
+	return colon != SV_NOT_FOUND && name_is_ip(host) &&
+	       sv_to_u64(sv_skip(text, colon + 1), &port) && port > 0 && port <= UINT16_MAX;
+}
+
+static const struct text_format format_server = {
+	is_server, "must be an address with or without a port: 192.0.2.1, [2001:db8::1]:53"};
+
 static const struct schema_node acme_dns_members[] = {
-	TEXT("host", REQUIRED, .min = 1),
+	TEXT("host", REQUIRED, .min = 1, .max = 2048, .format = &format_http_url),
 	OBJECT("accountSecretRef", key_ref_members, REQUIRED),
 	END,
 };
 
+static const struct schema_node cloudflare_members[] = {
+	TEXT("email", .max = 320),
+	OBJECT("apiTokenSecretRef", key_ref_members),
+	OBJECT("apiKeySecretRef", key_ref_members),
+	TEXT("url", .max = 2048, .format = &format_http_url),
+	END,
+};
+
+static const struct schema_node exec_members[] = {
+	TEXT("script", REQUIRED, .min = 1, .max = 128, .format = &format_script),
+	TEXT("convention", WORDS("dnsapi", "lego"), .text = "dnsapi"),
+	TEXT("mode", WORDS("", "RAW")),
+	TEXT("timeout", .format = &format_duration),
+	OBJECT("secretRef", hook_secret_members),
+	END,
+};
+
 static const struct schema_node rfc2136_members[] = {
-	TEXT("nameserver", REQUIRED, .min = 1),
+	TEXT("nameserver", REQUIRED, .min = 1, .max = 270),
 	TEXT("protocol", WORDS("TCP", "UDP")),
-	TEXT("tsigAlgorithm"),
-	TEXT("tsigKeyName"),
+	TEXT("tsigAlgorithm", .max = 64),
+	TEXT("tsigKeyName", .max = 253),
 	OBJECT("tsigSecretSecretRef", key_ref_members),
 	END,
 };
 
+static const struct schema_node route53_members[] = {
+	TEXT("region", .max = 63, .format = &format_label),
+	TEXT("hostedZoneID", .max = 64),
+	TEXT("accessKeyID", .max = 128, .format = &format_alnum),
+	OBJECT("accessKeyIDSecretRef", key_ref_members),
+	OBJECT("secretAccessKeySecretRef", key_ref_members, REQUIRED),
+	TEXT("url", .max = 2048, .format = &format_http_url),
+	REFUSED("role"),
+	REFUSED("auth"),
+	END,
+};
+
 static const struct schema_node webhook_members[] = {
-	TEXT("groupName", REQUIRED, .min = 1),
-	TEXT("solverName", REQUIRED, .min = 1),
+	TEXT("url", .max = 2048, .format = &format_http_url),
+	TEXT("caBundle", .format = &format_base64, .max = CA_BUNDLE_TEXT_MAX),
+	OBJECT("tokenSecretRef", key_ref_members),
+	TEXT("groupName", .max = 253),
+	TEXT("solverName", .max = 253),
 	ANY("config"),
 	END,
 };
 
+static const struct schema_node server_item[] = {TEXT("[]", .max = 64, .format = &format_server)};
+
 static const struct schema_node dns01_members[] = {
 	TEXT("cnameStrategy", WORDS("None", "Follow")),
-	LIST("nameservers", text_item, .max = 16),
+	LIST("nameservers", server_item, .max = 16),
+	TEXT("propagationTimeout", .format = &format_duration),
 	OBJECT("acmeDNS", acme_dns_members),
+	OBJECT("cloudflare", cloudflare_members),
+	OBJECT("exec", exec_members),
 	OBJECT("rfc2136", rfc2136_members),
+	OBJECT("route53", route53_members),
 	OBJECT("webhook", webhook_members),
 	REFUSED("akamai"),
 	REFUSED("azureDNS"),
 	REFUSED("cloudDNS"),
-	REFUSED("cloudflare"),
 	REFUSED("digitalocean"),
-	REFUSED("route53"),
 	END,
 };
 
@@ -112,14 +205,15 @@ static size_t given_of(const json_t *value, const char *const *members)
 
 static void validate_dns01(const json_t *dns01, struct where *where, struct causes *causes)
 {
-	static const char *const providers[] = {
-		"acmeDNS",  "rfc2136",    "webhook",      "akamai",  "azureDNS",
-		"cloudDNS", "cloudflare", "digitalocean", "route53", NULL};
+	static const char *const providers[] = {"acmeDNS",  "cloudflare",   "exec",   "rfc2136",
+						"route53",  "webhook",      "akamai", "azureDNS",
+						"cloudDNS", "digitalocean", NULL};
 	size_t mark = where_to(where, ".dns01");
 	size_t given = given_of(dns01, providers);
 
 	if (given == 0)
-		cause_required(causes, where->text, "one of acmeDNS, rfc2136 or webhook");
+		cause_required(causes, where->text,
+			       "one of acmeDNS, cloudflare, exec, rfc2136, route53 or webhook");
 	else if (given > 1)
 		cause_forbidden(causes, where->text, "may not name more than one provider");
 	where_back(where, mark);

@@ -34,6 +34,7 @@ const struct ctl_row ctl_issuer = {.name = "issuer", .reconcile = nothing};
 const struct ctl_row ctl_certificate = {.name = "certificate", .reconcile = nothing};
 const struct ctl_row ctl_request = {.name = "request", .reconcile = nothing};
 const struct ctl_row ctl_order = {.name = "order", .reconcile = count_woken};
+const struct ctl_row ctl_dns01 = {.name = "dns01", .reconcile = nothing};
 
 /* ---- an origin: answers each connection's requests with "origin PATH" ---- */
 
