@@ -73,6 +73,7 @@ static void load_gateways(struct compile *compile)
 	compile->routes.attach_epoch++;
 	compile->routes.dirty = true;
 	compile->untold = true;
+	compile->traffics.dirty = true; /* listeners are others */
 	ports_try_again(&compile->ports);
 }
 
@@ -168,6 +169,8 @@ static void bind_and_serve(struct compile *compile)
 		memset(compile->gateways.list[i]->address_bound, 0,
 		       sizeof(compile->gateways.list[i]->address_bound));
 	compile->http_listeners = 0;
+	traffics_pass(&compile->traffics, store_of(compile), &compile->gateways,
+		      plane_limits(compile->ctl->config.plane), compile->graveyard);
 	each_listener(compile, find_http);
 	each_listener(compile, resolve_certs);
 	ports_begin(&compile->ports);
@@ -186,11 +189,12 @@ static uintptr_t *shape_of(const struct snap_port *ports, size_t count, size_t *
 
 	*size = 0;
 	for (size_t i = 0; i < count; i++)
-		*size += 3 + ports[i].listener_count;
+		*size += 4 + ports[i].listener_count;
 	shape = xcalloc(*size + 1, sizeof(*shape));
 	for (size_t i = 0; i < count; i++) {
 		shape[at++] = (uintptr_t)ports[i].binding;
 		shape[at++] = ports[i].tls;
+		shape[at++] = (uintptr_t)ports[i].policy;
 		shape[at++] = ports[i].listener_count;
 		for (size_t j = 0; j < ports[i].listener_count; j++)
 			shape[at++] = (uintptr_t)ports[i].listeners[j];
@@ -353,11 +357,21 @@ static void backend_statuses(struct compile *compile)
 	}
 }
 
+/* Judged when policies or listeners are others, told once. */
+static void traffic_statuses(struct compile *compile)
+{
+	if (compile->traffics.dirty)
+		traffics_statuses(&compile->traffics, store_of(compile), &compile->gateways,
+				  ctl_now(), put_status, compile);
+	compile->traffics.dirty = false;
+}
+
 static void write_statuses(struct compile *compile)
 {
 	store_each(store_of(compile), SV(GATEWAY_GROUP "/gatewayclasses/"), class_status, compile);
 	gateway_statuses(compile);
 	backend_statuses(compile);
+	traffic_statuses(compile);
 	if (routes_statuses(&compile->routes, ctl_now(), STATUSES_MAX, put_status, compile) ==
 	    STATUSES_MAX)
 		compile_soon(compile->ctl);
@@ -410,6 +424,8 @@ void compile_reconcile(struct controllers *ctl, struct str_view key)
 	routes_status_lost(&compile->routes, key);
 	if (sv_starts(key, SV("gateway.envoyproxy.io/backends/")))
 		compile_check_backend(compile, key);
+	if (sv_starts(key, SV(TRAFFIC_PREFIX)))
+		compile->traffics.dirty = true;
 	if (store_healthy(ctl->config.store, NULL)) /* else the next try waits longer */
 		queue_succeeded(ctl->queue, CTL_COMPILE, key);
 	compile_soon(ctl);
@@ -559,6 +575,7 @@ void compile_stop(struct controllers *ctl)
 	served_deinit(&compile->served, compile->graveyard);
 	gateways_deinit(&compile->gateways);
 	ports_deinit(&compile->ports);
+	traffics_deinit(&compile->traffics, compile->graveyard);
 	certs_free(compile->certs, compile->graveyard);
 	cas_free(compile->cas, compile->graveyard);
 	backends_free(compile->backends);

@@ -12,6 +12,7 @@
 #include "controller/served.h"
 #include "controller/tickets.h"
 #include "controller/tokens.h"
+#include "controller/traffic.h"
 
 struct compile {
 	struct controllers *ctl;
@@ -23,6 +24,7 @@ struct compile {
 	struct routes routes;
 	struct served_all served;
 	struct ports ports;
+	struct traffics traffics;
 	size_t http_listeners; /* that can be served */
 	struct certs *certs;
 	struct cas *cas;

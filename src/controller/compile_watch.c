@@ -104,6 +104,15 @@ static void backend_map(struct controllers *ctl, const struct object *before,
 	compile_soon(ctl);
 }
 
+static void traffic_map(struct controllers *ctl, const struct object *before,
+			const struct object *after)
+{
+	if (!other_wish(before, after))
+		return;
+	compile_of(ctl)->traffics.dirty = true;
+	compile_soon(ctl);
+}
+
 /* Of cert-manager's kinds only issuers matter: a listener says what it waits for. */
 static void issuer_map(struct controllers *ctl, const struct object *before,
 		       const struct object *after)
@@ -138,6 +147,7 @@ const struct ctl_row ctl_compile = {
 			{.prefix = "core/services/", .map = service_map},
 			{.prefix = "discovery.k8s.io/endpointslices/", .map = slice_map},
 			{.prefix = "gateway.envoyproxy.io/backends/", .map = backend_map},
+			{.prefix = TRAFFIC_PREFIX, .map = traffic_map},
 			{.prefix = "acme.cert-manager.io/challenges/", .map = challenge_map},
 			{.prefix = "cert-manager.io/", .map = issuer_map},
 		},

@@ -74,6 +74,11 @@ struct gw_listener {
 	bool unusable;         /* an address is not one of this host */
 	char *bind_message;
 	struct served *served; /* served.h */
+	/* traffic.h: which policy is meant for it, whom it shares a socket with that has another,
+	 * and the policy that holds; each NULL: none */
+	const struct traffic *traffic_wish;
+	const struct gw_listener *traffic_rival;
+	struct client_policy *policy;
 };
 
 enum gateway_state {

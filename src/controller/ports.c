@@ -172,6 +172,7 @@ void ports_serve(struct ports *ports, const struct gw_listener *listener,
 		struct port *port = port_get(ports, listener, i);
 
 		port->tls = listener_hears_tls(listener);
+		port->policy = listener->policy;
 		port_add(port, served);
 	}
 }
@@ -242,6 +243,7 @@ struct snap_port *ports_snapshot(const struct ports *ports, size_t *count)
 		out[(*count)++] = (struct snap_port){.binding = port->binding,
 						     .port = sock_addr_port(&port->addr),
 						     .tls = port->tls,
+						     .policy = port->policy,
 						     .listener_count = port->count,
 						     .listeners = port->listeners};
 	}

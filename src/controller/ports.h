@@ -16,6 +16,7 @@ struct port { /* one (address, port) of TCP or UDP */
 	int64_t retry_at; /* monotonic ms */
 	bool used;        /* in this pass */
 	bool tls, datagram;
+	struct client_policy *policy; /* of its listeners; borrowed */
 	size_t count, size;
 	struct snap_listener **listeners; /* of this pass; borrowed */
 };

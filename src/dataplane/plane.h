@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "dataplane/limits.h"
+#include "dataplane/policy.h"
 #include "dataplane/snapshot.h"
 #include "loop/loop.h"
 

@@ -48,6 +48,11 @@ extern const struct schema_node backend_schema[];
 extern const struct column backend_columns[1];
 validate_fn backend_validate;
 
+/* clienttraffic.c */
+extern const struct schema_node clienttraffic_schema[];
+extern const struct column clienttraffic_columns[1];
+validate_fn clienttraffic_validate;
+
 /* gateway.c */
 extern const struct schema_node gatewayclass_schema[], gateway_schema[];
 extern const struct column gatewayclass_columns[4], gateway_columns[3];

@@ -25,6 +25,7 @@ GROUPS = {
     "listenersets": "/apis/gateway.networking.k8s.io/v1",
     "referencegrants": "/apis/gateway.networking.k8s.io/v1beta1",
     "backends": "/apis/gateway.envoyproxy.io/v1alpha1",
+    "clienttrafficpolicies": "/apis/gateway.envoyproxy.io/v1alpha1",
     "clusterissuers": "/apis/cert-manager.io/v1", "issuers": "/apis/cert-manager.io/v1",
     "certificates": "/apis/cert-manager.io/v1", "certificaterequests": "/apis/cert-manager.io/v1",
     "orders": "/apis/acme.cert-manager.io/v1", "challenges": "/apis/acme.cert-manager.io/v1",
