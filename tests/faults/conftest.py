@@ -106,6 +106,10 @@ class Client:
         assert self.failures(name) == 0, "more than one attempt"
         return hosts
 
+    def lab_waits(self, step):
+        """Waits until the authority has met a request of that step."""
+        wait_for(lambda: self.lab.count(step) > 0, "a request: " + step, alive=self.daemon.process)
+
     def failures(self, name="cert"):
         return self.daemon.get("certificates", name).get("status", {}).get("failedIssuanceAttempts", 0)
 
