@@ -351,6 +351,7 @@ static int order_start(struct controllers *ctl, struct err *err)
 static void order_stop(struct controllers *ctl)
 {
 	map_deinit(runs_of(ctl), run_free);
+	order_limits_stop(ctl);
 	selfcheck_forget(ctl);
 	free(ctl->state[CTL_ORDER]);
 	ctl->state[CTL_ORDER] = NULL;

@@ -4,6 +4,7 @@
  *     order_steps.c    one step, one request, one answer
  *     order_end.c      failures: try again, order anew, or the end
  *     challenge.c      Challenge objects: made, served, answered
+ *     order_limits.c   what the CA allows in a time, counted here
  *     selfcheck.c      would the CA reach us? asked before newOrder
  */
 #ifndef CONTROLLER_ORDER_RUN_H
@@ -16,9 +17,10 @@
 
 struct selfcheck;
 
-struct orders {            /* ctl->state[CTL_ORDER] */
-	struct map runs;   /* struct order_run, by store key */
-	struct map passed; /* selfcheck.c: addresses that have answered */
+struct orders {             /* ctl->state[CTL_ORDER] */
+	struct map runs;    /* struct order_run, by store key */
+	struct map passed;  /* selfcheck.c: addresses that have answered */
+	struct map ledgers; /* order_limits.c, by the issuer's store key */
 };
 
 struct order_run { /* what only memory knows; of every Order that has not ended */
@@ -87,6 +89,14 @@ void order_anew(struct order_look *look, const char *words);
 /* The same step again after a back-off that is kept over restarts. */
 void order_back_off(struct order_look *look, const char *type, const char *words,
 		    int64_t at_least_ms);
+
+/* ---- order_limits.c ---- */
+enum order_counted { ORDER_COUNT_MADE, ORDER_COUNT_ISSUED };
+/* false: the CA would refuse the order, and it waits until there is room. */
+bool order_within_limits(struct order_look *look, const struct acme_new_order *order);
+void order_count(struct order_look *look, enum order_counted what);
+void order_count_failure(struct order_look *look, struct str_view name); /* not validated */
+void order_limits_stop(struct controllers *ctl);
 
 /* ---- challenge.c ---- */
 /* true: every pending authorization has its challenge answered; else what is due is under way. */

@@ -157,6 +157,7 @@ static void order_made(void *arg, const struct acme_result *result)
 	json_object_set_new(status, "url", json_string(result->location));
 	order_progress(run);
 	order_learned(run, status);
+	order_count(&look, ORDER_COUNT_MADE);
 	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Created", "%s %s at the CA",
 		  run->fresh ? "Created order" : "Found order", result->location);
 }
@@ -273,6 +274,8 @@ static void begin(struct order_look *look)
 	if (order.dns_count + order.ip_count > ORDER_NAMES_MAX)
 		order_fails(look, "errored", "TooManyNames",
 			    "a certificate can be for 100 names at most");
+	else if (!order_within_limits(look, &order))
+		run->checked = false;
 	else if (solvers_do(look, order.dns, order.dns_count, all, &check.count) &&
 		 solvers_do(look, order.ips, order.ip_count, all, &check.count))
 		begin_check(look, &check);
@@ -300,6 +303,7 @@ static void authz_is_invalid(struct order_look *look, const struct acme_authz *a
 
 	snprintf(words, sizeof(words), "%.*s was not validated: %s",
 		 SV_ARG(sv_head(authz->identifier, 253)), why);
+	order_count_failure(look, authz->identifier);
 	order_rejected(look, problem.type, words);
 }
 
@@ -613,6 +617,7 @@ static void downloaded(void *arg, const struct acme_result *result)
 	json_object_del(status, "reason");
 	json_object_del(status, "failureReason");
 	order_learned(run, status);
+	order_count(&look, ORDER_COUNT_ISSUED);
 	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Complete",
 		  "Order completed successfully");
 }

@@ -127,7 +127,8 @@ static void queue_orphans(struct controllers *ctl, const struct object *gone)
 		ctl_queue(ctl, CTL_OWNER, key);
 }
 
-/* Of Secrets only the owners are noted: one that came with the owner of another cluster stays. */
+/* Of Secrets and ConfigMaps only the owners are noted: one that came with the owner of another
+ * cluster stays. */
 static void secret_map(struct controllers *ctl, const struct object *before,
 		       const struct object *after)
 {
@@ -166,6 +167,7 @@ const struct ctl_row ctl_owner = {
 		    {.prefix = "cert-manager.io/", .map = owner_map},
 		    {.prefix = "acme.cert-manager.io/", .map = owner_map},
 		    {.prefix = "operator.tigera.io/", .map = owner_map},
+		    {.prefix = "core/configmaps/", .map = secret_map},
 		    {.prefix = "core/secrets/", .map = secret_map}},
 	.reconcile = owner_reconcile,
 	.start = owner_start,

@@ -216,6 +216,37 @@ static void test_staging_is_told(void **state)
 	certlab_expect(lab, CERT_KEY("site"), "Staging", "True/StagingCA");
 }
 
+/* What the CA would refuse is not asked for, over a restart too. */
+static bool is_counted(struct certlab *lab, const void *arg)
+{
+	(void)arg;
+	return certlab_get(lab, "core/configmaps/sallyport-system/fake-acme-limits") != NULL;
+}
+
+static void test_limits(void **state)
+{
+	struct certlab *lab = *state;
+
+	fake_ca.invalid_type = "connection";
+	apply(lab, ", sallyport.dev/acme-limits: 'failures=1/1h'", "", FAKE);
+	certlab_expect(lab, CERT_KEY("site"), "Issuing", "False/Connection");
+	certlab_until(lab, is_counted, NULL, "what was counted to be stored");
+	assert_int_equal(fake_ca.orders, 1);
+	trigger(lab);
+	certlab_expect(lab, CERT_KEY("site"), "Issuing", "True/RateLimited");
+	certlab_kill(lab);
+	certlab_start(lab);
+	certlab_settle(lab);
+	trigger(lab);
+	certlab_settle(lab);
+	certlab_expect(lab, CERT_KEY("site"), "Issuing", "True/RateLimited");
+	assert_int_equal(fake_ca.orders, 1);
+	fake_ca.invalid_type = NULL;
+	apply(lab, ", sallyport.dev/acme-limits: 'off'", "", FAKE);
+	trigger(lab);
+	certlab_expect(lab, CERT_KEY("site"), "Ready", "True/Ready");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -225,6 +256,7 @@ int main(void)
 		TEST(test_patience),
 		TEST(test_staging_first),
 		TEST(test_staging_is_told),
+		TEST(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
