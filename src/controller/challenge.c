@@ -148,12 +148,12 @@ static void wait_for_workers(struct order_look *look)
 	}
 	run->serving_since = 0;
 	order_back_off(look, "NotServed",
-		       "no listener has taken up the answer to the challenge: is an HTTP listener "
+		       "no listener has taken up the answer to the challenge: is a listener "
 		       "programmed?",
 		       -1);
 }
 
-static bool http01_present(struct order_look *look, const struct object *challenge)
+bool order_challenge_served(struct order_look *look, const struct object *challenge)
 {
 	if (compile_challenge_served(look->ctl, json_sv_at(challenge->json, "spec.token")))
 		return true;
@@ -172,7 +172,7 @@ const struct solver_type solver_http01 = {.type = "HTTP-01",
 					  .addresses = true,
 					  .self_check = true,
 					  .answer = jws_key_authorization,
-					  .present = http01_present,
+					  .present = order_challenge_served,
 					  .drop = http01_drop};
 
 /* Has the CA been told? Its own words follow; "pending" is ours, while the answer is made ready. */

@@ -496,6 +496,21 @@ bool compile_has_http(const struct controllers *controllers)
 	return http_bound(controllers, NULL);
 }
 
+bool compile_has_https(const struct controllers *controllers)
+{
+	const struct gateways *gateways = &compile_of(controllers)->gateways;
+
+	for (size_t i = 0; i < gateways->count; i++) {
+		for (size_t j = 0; j < gateways->list[i]->listener_count; j++) {
+			const struct gw_listener *listener = &gateways->list[i]->listeners[j];
+
+			if (listener->protocol == LISTENER_HTTPS && listener->bound != 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 bool compile_http_bound(const struct controllers *controllers, const struct sock_addr *addr)
 {
 	return http_bound(controllers, addr);

@@ -21,6 +21,8 @@ void compile_probe_remove(struct controllers *controllers, struct str_view host,
 bool compile_challenge_served(const struct controllers *controllers, struct str_view token);
 /* Is some HTTP listener bound and served? Without one HTTP-01 cannot succeed. */
 bool compile_has_http(const struct controllers *controllers);
+/* The same of HTTPS listeners, for TLS-ALPN-01. */
+bool compile_has_https(const struct controllers *controllers);
 /* Does an HTTP listener of ours take connections to this address (its port is not looked at)? */
 bool compile_http_bound(const struct controllers *controllers, const struct sock_addr *addr);
 

@@ -101,6 +101,8 @@ void order_limits_stop(struct controllers *ctl);
 /* ---- challenge.c ---- */
 /* true: every pending authorization has its challenge answered; else what is due is under way. */
 bool order_answer_challenges(struct order_look *look);
+/* Do all workers answer this Challenge? Otherwise its Order is queued when they do. */
+bool order_challenge_served(struct order_look *look, const struct object *challenge);
 void order_drop_challenges(struct order_look *look);
 /* solver_choose for the issuer of this Order; offers may be NULL. */
 const struct solver_type *order_solver(const struct order_look *look, struct str_view name,

@@ -7,7 +7,7 @@
 
 #define WORDS_MAX 400
 
-static const struct solver_type *const types[] = {&solver_http01, &solver_dns01};
+static const struct solver_type *const types[] = {&solver_http01, &solver_tlsalpn01, &solver_dns01};
 
 /* ---- selectors ---- */
 

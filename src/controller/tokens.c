@@ -1,10 +1,16 @@
 #include "controller/tokens.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/own.h"
+#include "loop/sock.h"
+#include "pki/tls_alpn.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define TLS_DER_MAX 8192
 
 struct token {
 	char *host, *token, *answer;
@@ -12,6 +18,9 @@ struct token {
 	uint64_t pass;       /* seen last; 0: a probe */
 	uint64_t generation; /* published first in; 0: not yet */
 	bool woken;
+	/* of TLS-ALPN-01; NULL: HTTP-01 */
+	char *cert_der, *key_der;
+	size_t cert_len, key_len;
 };
 
 /* ---- entries ---- */
@@ -39,6 +48,9 @@ static void token_free(void *value)
 	free(token->token);
 	free(token->answer);
 	free(token->order);
+	OPENSSL_cleanse(token->key_der, token->key_len);
+	free(token->cert_der);
+	free(token->key_der);
 	free(token);
 }
 
@@ -73,12 +85,77 @@ static void token_drop(struct tokens *tokens, struct str_view id)
 
 /* ---- Challenges ---- */
 
+static bool is_tls(const json_t *challenge)
+{
+	return sv_eq(json_sv_at(challenge, "spec.type"), SV("TLS-ALPN-01"));
+}
+
+/* The name that the CA asks for an address by (RFC 8738, section 6): nibbles or octets reversed. */
+static char *reverse_name(const struct sock_addr *addr)
+{
+	const unsigned char *bytes = (const unsigned char *)&addr->u.v6.sin6_addr;
+	struct buf out;
+
+	buf_init(&out, 128);
+	if (addr->u.any.sa_family == AF_INET6) {
+		for (int i = 15; i >= 0; i--)
+			buf_addf(&out, "%x.%x.", bytes[i] & 15u, bytes[i] >> 4);
+		buf_add(&out, SV("ip6.arpa"));
+	} else {
+		bytes = (const unsigned char *)&addr->u.v4.sin_addr;
+		buf_addf(&out, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2], bytes[1], bytes[0]);
+	}
+	return buf_detach(&out);
+}
+
+/* What the TLS listeners show instead of a certificate of the host. false: it cannot be made. */
+static bool certify(struct token *token, const struct tls_alpn_question *what)
+{
+	struct buf cert, key;
+	struct err err = {0};
+	bool made;
+
+	buf_init(&cert, TLS_DER_MAX);
+	buf_init(&key, TLS_DER_MAX);
+	made = tls_alpn_cert_make(what, &cert, &key, &err) == 0;
+	if (made) {
+		token->cert_len = buf_len(&cert);
+		token->key_len = buf_len(&key);
+		token->cert_der = buf_detach(&cert);
+		token->key_der = buf_detach(&key);
+	} else {
+		log_error("controller", "%s", err.msg);
+	}
+	buf_deinit(&cert);
+	buf_deinit(&key);
+	return made;
+}
+
+static struct token *take_tls(struct tokens *tokens, const struct challenge *http)
+{
+	struct tls_alpn_question what = {.identifier = http->host,
+					 .key_authorization = http->key_authorization,
+					 .now = clock_wall()};
+	struct challenge like = *http;
+	AUTO(auto_free) char *name = NULL;
+	struct sock_addr addr;
+	struct token *token;
+
+	what.is_address = sock_addr_ip(&addr, http->host, 0);
+	if (what.is_address)
+		like.host = sv_from(name = reverse_name(&addr));
+	token = token_put(tokens, &like);
+	if (token->cert_der == NULL && !certify(token, &what))
+		return NULL;
+	return token;
+}
+
 bool challenge_presented(const json_t *challenge)
 {
 	static const char *const final[] = {"valid", "invalid", "expired", "errored"};
 	const char *state = json_str_at(challenge, "status.state");
 
-	if (!sv_eq(json_sv_at(challenge, "spec.type"), SV("HTTP-01")))
+	if (!sv_eq(json_sv_at(challenge, "spec.type"), SV("HTTP-01")) && !is_tls(challenge))
 		return false;
 	for (size_t i = 0; state != NULL && i < ARRAY_LEN(final); i++) {
 		if (strcmp(state, final[i]) == 0)
@@ -113,7 +190,9 @@ static bool take_challenge(void *arg, const struct object *object)
 
 	if (!challenge_presented(object->json) || like.token.len == 0)
 		return true;
-	token = token_put(tokens, &like);
+	token = is_tls(object->json) ? take_tls(tokens, &like) : token_put(tokens, &like);
+	if (token == NULL)
+		return true;
 	token->pass = tokens->pass;
 	if (token->order == NULL)
 		token->order = owner_order(object);
@@ -171,9 +250,12 @@ struct challenge *tokens_snapshot(const struct tokens *tokens, size_t *count)
 	for (size_t it = 0; map_next(&tokens->by_id, &it, NULL, &value);) {
 		const struct token *token = value;
 
-		out[(*count)++] = (struct challenge){.host = sv_from(token->host),
-						     .token = sv_from(token->token),
-						     .key_authorization = sv_from(token->answer)};
+		out[(*count)++] =
+			(struct challenge){.host = sv_from(token->host),
+					   .token = sv_from(token->token),
+					   .key_authorization = sv_from(token->answer),
+					   .cert_der = sv_new(token->cert_der, token->cert_len),
+					   .key_der = sv_new(token->key_der, token->key_len)};
 	}
 	return out;
 }

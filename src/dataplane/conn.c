@@ -228,7 +228,9 @@ static void handshake_done(struct conn *conn)
 	metric_add(&metrics->handshakes, 1);
 	if (tls_resumed(conn->tls))
 		metric_add(&metrics->resumed, 1);
-	if (proto == NULL)
+	if (tls_acme(conn->tls))
+		tls_goodbye(conn);
+	if (proto == NULL || tls_acme(conn->tls))
 		conn_close(conn);
 	else
 		conn_serve(conn, proto);

@@ -161,8 +161,19 @@ const struct challenge *match_challenge(const struct snapshot *snapshot, struct 
 	}
 	for (; low < snapshot->challenge_count && sv_eq(snapshot->challenges[low].token, token);
 	     low++) {
-		if (sv_eq(snapshot->challenges[low].host, host))
+		if (sv_eq(snapshot->challenges[low].host, host) &&
+		    snapshot->challenges[low].cert_der.len == 0)
 			return &snapshot->challenges[low];
+	}
+	return NULL;
+}
+
+const struct challenge *match_tls_challenge(const struct snapshot *snapshot, struct str_view name)
+{
+	for (size_t i = 0; name.len > 0 && i < snapshot->challenge_count; i++) {
+		if (snapshot->challenges[i].cert_der.len > 0 &&
+		    sv_eq(snapshot->challenges[i].host, name))
+			return &snapshot->challenges[i];
 	}
 	return NULL;
 }

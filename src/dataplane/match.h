@@ -43,5 +43,7 @@ struct cert *match_cert(const struct snap_port *port, struct str_view sni);
 /* Our token with its host, or NULL (then it is routed like any other path). */
 const struct challenge *match_challenge(const struct snapshot *snapshot, struct str_view host,
 					struct str_view path);
+/* Our TLS-ALPN-01 challenge for a server name, or NULL. */
+const struct challenge *match_tls_challenge(const struct snapshot *snapshot, struct str_view name);
 
 #endif

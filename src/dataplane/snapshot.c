@@ -414,8 +414,9 @@ static void snapshot_deep(void *copy, struct pack *pack)
 		const struct challenge *like = &snapshot->challenges[i];
 		struct challenge one = {.host = pack_sv(pack, like->host),
 					.token = pack_sv(pack, like->token),
-					.key_authorization =
-						pack_sv(pack, like->key_authorization)};
+					.key_authorization = pack_sv(pack, like->key_authorization),
+					.cert_der = pack_sv(pack, like->cert_der),
+					.key_der = pack_sv(pack, like->key_der)};
 
 		if (challenges != NULL)
 			challenges[i] = one;

@@ -266,9 +266,12 @@ struct snap_port {
 };
 
 /* ---- challenges ---- */
-struct challenge {            /* HTTP-01 (RFC 8555, section 8.3) */
-	struct str_view host; /* lower case; IPv6 identifiers without brackets */
+struct challenge {            /* HTTP-01 (RFC 8555, section 8.3), TLS-ALPN-01 (RFC 8737) */
+	struct str_view host; /* lower case; IPv6 identifiers without brackets; for TLS-ALPN-01 the
+				 server name, which is below in-addr.arpa or ip6.arpa for an address
+				 (RFC 8738) */
 	struct str_view token, key_authorization;
+	struct str_view cert_der, key_der; /* TLS-ALPN-01: what is shown; empty for HTTP-01 */
 };
 
 #define TICKET_KEYS 3

@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
+#define ACME_PROTOCOL    "acme-tls/1"
 #define RECORD_MAX       16384 /* plaintext of one record (RFC 8446, section 5.1) */
 #define CERTS_MAX        1024  /* parsed certificates kept by a worker */
 #define SERVER_NAME_MAX  255
@@ -34,7 +35,7 @@ struct tls_conn {
 	SSL *ssl;
 	struct cert *cert; /* pinned from ClientHello to the end of the handshake */
 	uint64_t clients;  /* id of the CAs that the client was asked for; 0: not asked */
-	bool h2, resumed, dead;
+	bool h2, resumed, dead, acme;
 	uint8_t name_len;
 	char *name;
 };
@@ -205,6 +206,51 @@ static bool ask_client(SSL *ssl, struct conn *conn, const struct snap_port *port
 	return tls_policies_apply(conn->worker->tls->policies, ssl, listener);
 }
 
+/* The client offers this protocol and no other (RFC 8737, section 4). */
+static bool wants_acme(SSL *ssl)
+{
+	static const char only[] = "\0\x0b\x0a" ACME_PROTOCOL;
+	const unsigned char *data;
+	size_t len;
+
+	return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
+					 &data, &len) == 1 &&
+	       sv_eq(sv_new((const char *)data, len), sv_new(only, sizeof(only) - 1));
+}
+
+static bool use_challenge(SSL *ssl, const struct challenge *challenge)
+{
+	const unsigned char *cert_at = (const unsigned char *)challenge->cert_der.data;
+	const unsigned char *key_at = (const unsigned char *)challenge->key_der.data;
+	X509 *cert = d2i_X509(NULL, &cert_at, (long)challenge->cert_der.len);
+	EVP_PKEY *key = d2i_AutoPrivateKey(NULL, &key_at, (long)challenge->key_der.len);
+	bool used =
+		cert != NULL && key != NULL && SSL_use_cert_and_key(ssl, cert, key, NULL, 1) == 1;
+
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return used;
+}
+
+/* A CA that validates one of our names. Never resumed, and no ticket that could be. */
+static bool take_challenge(SSL *ssl, struct conn *conn)
+{
+	static const unsigned char context[] = ACME_PROTOCOL;
+	const struct challenge *challenge =
+		match_tls_challenge(conn->worker->snapshot, tls_server_name(conn->tls));
+
+	if (challenge == NULL || !use_challenge(ssl, challenge) ||
+	    SSL_set_session_id_context(ssl, context, sizeof(context)) != 1)
+		return false;
+	SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	SSL_set_num_tickets(ssl, 0);
+	conn->tls->acme = true;
+	conn->tls->clients = 0;
+	metric_add(&conn->worker->metrics.challenges, 1);
+	worker_challenge_fetched(conn->worker, challenge->token);
+	return true;
+}
+
 /* Runs before resumption and before anything is chosen; twice after a HelloRetryRequest. */
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -220,6 +266,9 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 		return refuse(alert, SSL_AD_DECODE_ERROR);
 	if (!keep_server_name(conn->tls, name))
 		return refuse(alert, SSL_AD_UNRECOGNIZED_NAME);
+	conn->tls->acme = false;
+	if (wants_acme(ssl) && take_challenge(ssl, conn))
+		return SSL_CLIENT_HELLO_SUCCESS;
 	pin_cert(conn->tls, choose_cert(conn, port));
 	if (conn->tls->cert == NULL)
 		return refuse(alert, conn->tls->name_len > 0 ? SSL_AD_UNRECOGNIZED_NAME
@@ -240,6 +289,8 @@ static int on_certificate(SSL *ssl, void *arg)
 	const struct parsed_cert *parsed;
 
 	(void)arg;
+	if (conn->tls->acme)
+		return 1;
 	if (conn->tls->cert == NULL)
 		return 0;
 	parsed = cert_cache_get(conn->worker->tls->certs, conn->tls->cert);
@@ -262,6 +313,11 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	static const struct str_view ours[] = {SV_INIT("h2"), SV_INIT("http/1.1")};
 
 	(void)arg;
+	if (ssl_conn(ssl)->tls->acme) { /* it is all that was offered */
+		*out = in + 1;
+		*out_len = in[0];
+		return SSL_TLSEXT_ERR_OK;
+	}
 	if (carries_stream(ssl_conn(ssl))) /* what runs inside is not ours to agree on */
 		return SSL_TLSEXT_ERR_NOACK;
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
@@ -436,6 +492,11 @@ bool tls_dead(const struct tls_conn *tls)
 uint64_t tls_clients(const struct tls_conn *tls)
 {
 	return tls->clients;
+}
+
+bool tls_acme(const struct tls_conn *tls)
+{
+	return tls->acme;
 }
 
 bool tls_h2(const struct tls_conn *tls)

@@ -31,7 +31,9 @@ enum tls_step { TLS_DONE, TLS_MORE, TLS_FAILED };
 enum tls_step tls_handshake(struct conn *conn);
 bool tls_resumed(const struct tls_conn *tls);
 bool tls_dead(const struct tls_conn *tls); /* broken beyond use; an alert may be queued */
-bool tls_h2(const struct tls_conn *tls);   /* ALPN said h2; otherwise HTTP/1.1 */
+/* It was to validate a name (RFC 8737): nothing follows the handshake. */
+bool tls_acme(const struct tls_conn *tls);
+bool tls_h2(const struct tls_conn *tls); /* ALPN said h2; otherwise HTTP/1.1 */
 /* Of whom the client was asked for a certificate: id of the CAs; 0: it was not asked. */
 uint64_t tls_clients(const struct tls_conn *tls);
 /* As the client sent it, in lower case; "" without. */

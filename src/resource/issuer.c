@@ -185,10 +185,13 @@ static const struct schema_node selector_members[] = {
 	END,
 };
 
+static const struct schema_node tls_alpn_members[] = {END};
+
 const struct schema_node solver_members[] = {
 	OBJECT("selector", selector_members),
 	OBJECT("http01", http01_members),
 	OBJECT("dns01", dns01_members),
+	OBJECT("tlsALPN01", tls_alpn_members),
 	TEXT("waitInsteadOfSelfCheck", .format = &format_duration),
 	END,
 };
@@ -221,7 +224,7 @@ static void validate_dns01(const json_t *dns01, struct where *where, struct caus
 
 void solver_validate(const json_t *solver, struct where *where, struct causes *causes)
 {
-	static const char *const types[] = {"http01", "dns01", NULL};
+	static const char *const types[] = {"http01", "dns01", "tlsALPN01", NULL};
 	static const char *const ways[] = {"ingress", "gatewayHTTPRoute", NULL};
 	const json_t *http01 = json_member(solver, "http01"), *dns01 = json_member(solver, "dns01");
 	size_t given = given_of(solver, types);
@@ -229,7 +232,7 @@ void solver_validate(const json_t *solver, struct where *where, struct causes *c
 	if (!json_is_object(solver))
 		return;
 	if (given == 0)
-		cause_required(causes, where->text, "one of http01 or dns01");
+		cause_required(causes, where->text, "one of http01, dns01 or tlsALPN01");
 	else if (given > 1)
 		cause_forbidden(causes, where->text,
 				"may not specify more than one solver type in a single solver");

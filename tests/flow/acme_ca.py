@@ -64,7 +64,7 @@ class NameServer:
 
 
 class Pebble:
-    """The authority. It looks for HTTP-01 at http_port of the name's address."""
+    """The authority. It looks for HTTP-01 at http_port of the name's address, for TLS-ALPN-01 at tls_port."""
 
     def __init__(self, folder, names, http_port, nonce_reject=0, va_sleep=0, authz_reuse=0,
                  validity=None, strict=True, port=None, block=()):
@@ -73,6 +73,7 @@ class Pebble:
         self.http_port = http_port
         self.port = port or free_port()
         self.control = free_port()
+        self.tls_port = free_port()  # where it looks for TLS-ALPN-01
         self.ca_pem = folder / "tls-ca.pem"
         if not self.ca_pem.exists():
             make_tls_files(folder)
@@ -80,7 +81,7 @@ class Pebble:
             "listenAddress": "127.0.0.1:%d" % self.port,
             "managementListenAddress": "127.0.0.1:%d" % self.control,
             "certificate": str(folder / "tls.pem"), "privateKey": str(folder / "tls.key"),
-            "httpPort": http_port, "tlsPort": free_port(), "ocspResponderURL": "",
+            "httpPort": http_port, "tlsPort": self.tls_port, "ocspResponderURL": "",
             "externalAccountBindingRequired": False, "domainBlocklist": list(block)}
         if validity:
             config["certificateValidityPeriod"] = validity

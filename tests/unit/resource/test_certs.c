@@ -80,7 +80,7 @@ static void test_issuer_mistakes(void **state)
 		{"spec.acme.caBundle", "aGVsbG8=", "spec.acme.caBundle", CAUSE_INVALID, "PEM"},
 		{"spec.acme.externalAccountBinding", "{keyID: k}",
 		 "spec.acme.externalAccountBinding.keySecretRef", CAUSE_REQUIRED, NULL},
-		{SOLVER, "{}", AT, CAUSE_REQUIRED, "http01 or dns01"},
+		{SOLVER, "{}", AT, CAUSE_REQUIRED, "http01, dns01 or tlsALPN01"},
 		{SOLVER ".dns01", "{webhook: {groupName: g, solverName: s}}", AT, CAUSE_FORBIDDEN,
 		 "more than one solver type"},
 		{SOLVER ".http01.ingress", "{}", AT ".http01", CAUSE_FORBIDDEN, "not both"},
