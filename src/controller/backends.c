@@ -112,7 +112,8 @@ static void group_touch(struct backends *backends, struct group *group)
 		list_append(&backends->dirty, &group->dirty);
 }
 
-static void touch(struct backends *backends, const char *kind, const char *ns, struct str_view name)
+void backends_touch(struct backends *backends, const char *kind, const char *ns,
+		    struct str_view name)
 {
 	char text[KEY_MAX];
 	int len = snprintf(text, sizeof(text), "%s/%s/%.*s", kind, ns, SV_ARG(name));
@@ -123,12 +124,14 @@ static void touch(struct backends *backends, const char *kind, const char *ns, s
 
 void backends_service_changed(struct backends *backends, const struct object *service)
 {
-	touch(backends, "Service", object_namespace(service), sv_from(object_name(service)));
+	backends_touch(backends, "Service", object_namespace(service),
+		       sv_from(object_name(service)));
 }
 
 void backends_backend_changed(struct backends *backends, const struct object *backend)
 {
-	touch(backends, "Backend", object_namespace(backend), sv_from(object_name(backend)));
+	backends_touch(backends, "Backend", object_namespace(backend),
+		       sv_from(object_name(backend)));
 }
 
 void backends_slice_changed(struct backends *backends, const struct object *before,
@@ -141,13 +144,13 @@ void backends_slice_changed(struct backends *backends, const struct object *befo
 
 		slices_remove(backends, print_key(text, object_namespace(before), service),
 			      before->key);
-		touch(backends, "Service", object_namespace(before), service);
+		backends_touch(backends, "Service", object_namespace(before), service);
 	}
 	if (after != NULL && slice_service(after).len > 0) {
 		struct str_view service = slice_service(after);
 
 		slices_add(backends, print_key(text, object_namespace(after), service), after->key);
-		touch(backends, "Service", object_namespace(after), service);
+		backends_touch(backends, "Service", object_namespace(after), service);
 	}
 }
 
@@ -248,6 +251,48 @@ static void resolve(struct backends *backends, struct entry *entry, struct resol
 		resolve_backend(&how, object->json, out);
 }
 
+static struct policy_subject subject_of(const struct group *group, const struct target *target)
+{
+	return (struct policy_subject){.kind = group->kind,
+				       .ns = group->ns,
+				       .name = group->name,
+				       .section = sv_from(target->section)};
+}
+
+/* TLS, as the BackendTLSPolicy says that holds. One that cannot be used fails what it is for. */
+static void apply_policy(const struct backends *backends, const struct entry *entry,
+			 struct resolved *out)
+{
+	struct target *target = &out->target;
+	struct policy_subject subject = subject_of(entry->group, target);
+	struct policy_result found;
+
+	if (entry->use == USE_DATAGRAM || backends->config.policies == NULL)
+		return;
+	found = policies_find(backends->config.policies, &subject);
+	target->policed = found.any;
+	if (found.tls != NULL) {
+		target->tls = found.tls;
+		target->tls_id = found.tls->id;
+	} else if (found.any) {
+		resolved_fail(out, NULL, "BackendTLSPolicy %s cannot be used, its status says why",
+			      found.id);
+	} else if (target->needs_tls && entry->use == USE_HTTP) {
+		resolved_fail(out, "UnsupportedProtocol",
+			      "its appProtocol asks for TLS, and no BackendTLSPolicy says whom to "
+			      "trust");
+	}
+}
+
+bool target_subject(const struct target *target, struct policy_subject *subject)
+{
+	const struct entry *entry =
+		CONTAINER_OF((struct target *)(uintptr_t)target, struct entry, target);
+
+	*subject = subject_of(entry->group, target);
+	return target->policed;
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -257,7 +302,8 @@ static bool same_target(const struct target *a, const struct target *b)
 {
 	if (!same_text(a->reason, b->reason) || !same_text(a->message, b->message) ||
 	    a->fail_status != b->fail_status || a->protocol != b->protocol ||
-	    a->from_dns != b->from_dns || a->endpoint_count != b->endpoint_count)
+	    a->from_dns != b->from_dns || a->policed != b->policed || a->tls_id != b->tls_id ||
+	    a->endpoint_count != b->endpoint_count)
 		return false;
 	for (size_t i = 0; i < a->endpoint_count; i++) {
 		if (!sock_addr_eq(&a->endpoints[i], &b->endpoints[i]))
@@ -272,6 +318,7 @@ static bool entry_refresh(struct backends *backends, struct entry *entry)
 	struct resolved now;
 
 	resolve(backends, entry, &now);
+	apply_policy(backends, entry, &now);
 	if (target->serial != 0 && same_target(target, &now.target)) {
 		resolved_deinit(&now);
 		return false;

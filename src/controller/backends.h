@@ -8,6 +8,7 @@
 #define CONTROLLER_BACKENDS_H
 
 #include "controller/fqdn.h"
+#include "controller/policies.h"
 #include "controller/rules.h"
 #include "dataplane/snapshot.h"
 #include "store/store.h"
@@ -33,6 +34,11 @@ struct target {
 	uint16_t fail_status; /* as struct backend */
 	enum backend_protocol protocol;
 	bool from_dns;
+	bool needs_tls;          /* its appProtocol says so */
+	char section[64];        /* name of the Service's port */
+	bool policed;            /* a BackendTLSPolicy holds for it */
+	struct backend_tls *tls; /* borrowed from policies.h; valid after backends_refresh */
+	uint64_t tls_id;
 	size_t endpoint_count;
 	struct sock_addr *endpoints;
 };
@@ -42,6 +48,7 @@ struct backends_config {
 	struct loop *loop;
 	struct dns *dns;
 	const struct address_rules *rules;
+	const struct policies *policies;
 	void (*changed)(void *arg); /* names were looked up: call backends_refresh soon */
 	void *arg;
 };
@@ -52,12 +59,17 @@ void backends_free(struct backends *backends); /* every target must have been le
 /* Resolved at once, counted. */
 const struct target *backends_get(struct backends *backends, const struct target_name *name);
 void target_unref(struct backends *backends, const struct target *target);
+/* What policies are for; false: none holds for it. */
+bool target_subject(const struct target *target, struct policy_subject *subject);
 
 /* An object changed (either may be NULL). Nothing is resolved before backends_refresh. */
 void backends_service_changed(struct backends *backends, const struct object *service);
 void backends_backend_changed(struct backends *backends, const struct object *backend);
 void backends_slice_changed(struct backends *backends, const struct object *before,
 			    const struct object *after);
+/* Something that is looked at when this is resolved is another. */
+void backends_touch(struct backends *backends, const char *kind, const char *ns,
+		    struct str_view name);
 /* Resolves anew what was touched; true: some target has another serial. */
 bool backends_refresh(struct backends *backends);
 

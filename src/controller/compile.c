@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "base/own.h"
 #include "controller/certrefs.h"
+#include "controller/clientcert.h"
 #include "controller/clients.h"
 #include "controller/compile_priv.h"
 #include "controller/gwstatus.h"
@@ -85,11 +86,28 @@ static void begin_listener(struct compile *compile, struct gw_listener *listener
 		listener_usable(listener) ? served_get(&compile->served, listener) : NULL;
 }
 
+/* A Gateway whose routes lead to what a policy is for is an ancestor of the policy. */
+static void tell_policies(struct compile *compile, const struct route *route)
+{
+	for (size_t i = 0; i < route->compiled.use_count; i++) {
+		struct policy_subject subject;
+
+		if (!target_subject(route->compiled.uses[i].target, &subject))
+			continue;
+		for (size_t j = 0; j < route->attached.count; j++) {
+			const struct attachment *attachment = &route->attached.list[j];
+
+			policies_ancestor(compile->policies, &subject,
+					  attachment->listener->gateway->spec);
+		}
+	}
+}
+
 static void take_route(void *arg, struct route *route)
 {
 	bool counts = route_runs(route);
 
-	(void)arg;
+	tell_policies(arg, route);
 	for (size_t i = 0; i < route->attached.count; i++) {
 		struct attachment *attachment = &route->attached.list[i];
 		struct gw_listener *listener = attachment->listener;
@@ -119,14 +137,17 @@ static void resolve_clients(struct compile *compile, struct gw_listener *listene
 /* Once for all that changes routes; when there is nothing of that, listeners keep theirs. */
 static void collect_routes(struct compile *compile)
 {
-	if (backends_refresh(compile->backends))
+	bool news = policies_refresh(compile->policies);
+
+	if (backends_refresh(compile->backends) || news)
 		compile->routes.dirty = true;
 	if (!compile->routes.dirty)
 		return;
 	compile->untold = true; /* attachedRoutes */
 	served_begin(&compile->served);
+	policies_ancestors_begin(compile->policies);
 	each_listener(compile, begin_listener);
-	routes_pass(&compile->routes, take_route, NULL);
+	routes_pass(&compile->routes, take_route, compile);
 }
 
 /* ---- certificates and sockets ---- */
@@ -146,6 +167,16 @@ static void resolve_certs(struct compile *compile, struct gw_listener *listener)
 
 	if (listener_has_tls(listener))
 		certrefs_resolve(&env, listener);
+}
+
+static void resolve_client_certs(struct compile *compile)
+{
+	struct certrefs_env env = {.store = store_of(compile),
+				   .certs = compile->certs,
+				   .graveyard = compile->graveyard};
+
+	for (size_t i = 0; i < compile->gateways.count; i++)
+		clientcert_resolve(&env, compile->gateways.list[i]);
 }
 
 static void bind_listener(struct compile *compile, struct gw_listener *listener)
@@ -173,6 +204,7 @@ static void bind_and_serve(struct compile *compile)
 		      plane_limits(compile->ctl->config.plane), compile->graveyard);
 	each_listener(compile, find_http);
 	each_listener(compile, resolve_certs);
+	resolve_client_certs(compile);
 	ports_begin(&compile->ports);
 	each_listener(compile, bind_listener);
 	each_listener(compile, serve_listener);
@@ -372,6 +404,7 @@ static void write_statuses(struct compile *compile)
 	gateway_statuses(compile);
 	backend_statuses(compile);
 	traffic_statuses(compile);
+	policies_statuses(compile->policies, ctl_now(), put_status, compile);
 	if (routes_statuses(&compile->routes, ctl_now(), STATUSES_MAX, put_status, compile) ==
 	    STATUSES_MAX)
 		compile_soon(compile->ctl);
@@ -551,6 +584,11 @@ static void names_changed(void *arg)
 	compile_soon(((struct compile *)arg)->ctl);
 }
 
+static void policy_touched(void *arg, const char *kind, const char *ns, struct str_view name)
+{
+	backends_touch(((struct compile *)arg)->backends, kind, ns, name);
+}
+
 int compile_start(struct controllers *ctl, struct err *err)
 {
 	struct compile *compile = xcalloc(1, sizeof(*compile));
@@ -561,9 +599,16 @@ int compile_start(struct controllers *ctl, struct err *err)
 					 .changed = names_changed,
 					 .arg = compile};
 
+	struct policies_config policies = {.store = ctl->config.store,
+					   .graveyard = plane_graveyard(ctl->config.plane),
+					   .touched = policy_touched,
+					   .arg = compile};
+
 	(void)err;
 	compile->ctl = ctl;
 	compile->graveyard = plane_graveyard(ctl->config.plane);
+	compile->policies = policies_new(&policies);
+	config.policies = compile->policies;
 	compile->ports.plane = ctl->config.plane;
 	compile->certs = certs_new();
 	compile->cas = cas_new();
@@ -594,6 +639,7 @@ void compile_stop(struct controllers *ctl)
 	certs_free(compile->certs, compile->graveyard);
 	cas_free(compile->cas, compile->graveyard);
 	backends_free(compile->backends);
+	policies_free(compile->policies);
 	map_deinit(&compile->unchecked, NULL);
 	tokens_deinit(&compile->tokens);
 	tickets_deinit(&compile->tickets);

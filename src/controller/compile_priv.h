@@ -8,6 +8,7 @@
 #include "controller/ctl.h"
 #include "controller/gateway.h"
 #include "controller/httproute.h"
+#include "controller/policies.h"
 #include "controller/ports.h"
 #include "controller/served.h"
 #include "controller/tickets.h"
@@ -29,6 +30,7 @@ struct compile {
 	struct certs *certs;
 	struct cas *cas;
 	struct backends *backends;
+	struct policies *policies;
 	struct map unchecked; /* keys of Backends whose status is to be looked at */
 	struct tokens tokens;
 	struct tickets tickets;

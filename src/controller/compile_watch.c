@@ -113,6 +113,22 @@ static void traffic_map(struct controllers *ctl, const struct object *before,
 	compile_soon(ctl);
 }
 
+static void policy_map(struct controllers *ctl, const struct object *before,
+		       const struct object *after)
+{
+	policies_changed(compile_of(ctl)->policies, before, after);
+	compile_soon(ctl);
+}
+
+/* A Secret or a ConfigMap: Gateways, and policies that name it for its CAs. */
+static void secret_map(struct controllers *ctl, const struct object *before,
+		       const struct object *after)
+{
+	compile_of(ctl)->untold = true;
+	(void)policies_ca_changed(compile_of(ctl)->policies, after != NULL ? after : before);
+	compile_soon(ctl);
+}
+
 /* Of cert-manager's kinds only issuers matter: a listener says what it waits for. */
 static void issuer_map(struct controllers *ctl, const struct object *before,
 		       const struct object *after)
@@ -142,8 +158,9 @@ const struct ctl_row ctl_compile = {
 			{.prefix = GATEWAY_GROUP "/udproutes/", .map = route_map},
 			{.prefix = GATEWAY_GROUP "/referencegrants/", .map = grant_map},
 			{.prefix = "core/namespaces/", .map = namespace_map},
-			{.prefix = "core/secrets/", .map = gateway_map},
-			{.prefix = "core/configmaps/", .map = gateway_map},
+			{.prefix = "core/secrets/", .map = secret_map},
+			{.prefix = "core/configmaps/", .map = secret_map},
+			{.prefix = GATEWAY_GROUP "/backendtlspolicies/", .map = policy_map},
 			{.prefix = "core/services/", .map = service_map},
 			{.prefix = "discovery.k8s.io/endpointslices/", .map = slice_map},
 			{.prefix = "gateway.envoyproxy.io/backends/", .map = backend_map},

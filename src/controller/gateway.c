@@ -272,6 +272,7 @@ void gateway_free(struct gateway *gateway)
 	}
 	free(gateway->listeners);
 	free(gateway->message);
+	free(gateway->client_message);
 	free(gateway->id);
 	object_unref(gateway->object);
 	object_unref(gateway->spec);

@@ -101,6 +101,11 @@ struct gateway {
 	bool address_bound[GATEWAY_ADDRESSES_MAX + 1];         /* wildcard: [0] IPv4, [1] IPv6 */
 	size_t listener_count, own_count; /* its own come first, then those of ListenerSets */
 	struct gw_listener *listeners;
+	/* of the last pass: what backends are shown (clientcert.h) */
+	bool asks_client_cert;
+	struct cert *client_cert;  /* borrowed from certs.h */
+	const char *client_reason; /* of ResolvedRefs: False; NULL: fine */
+	char *client_message;
 	size_t attached_sets; /* ListenerSets that are accepted (gwstatus_sets) */
 	/* gwstatus_print of the status that is stored with this revision; 0: not known */
 	uint64_t told, told_revision;

@@ -53,11 +53,14 @@ static void tell_unacknowledged(struct telling *telling)
 
 /* In ascending order (GatewayClass, status.supportedFeatures). */
 static const char *const features[] = {
+	"BackendTLSPolicy",
+	"BackendTLSPolicySANValidation",
 	"GRPCRoute",
 	"GRPCRouteNamedRouteRule",
 	"GRPCRouteRequestHeaderModifier",
 	"Gateway",
 	"GatewayAddressEmpty",
+	"GatewayBackendClientCertificate",
 	"GatewayFrontendClientCertificateValidation",
 	"GatewayFrontendClientCertificateValidationInsecureFallback",
 	"GatewayHTTPListenerIsolation",
@@ -450,6 +453,18 @@ static void tell_clients(struct telling *telling, const struct gateway *gateway)
 		(void)condition_remove(telling->conditions, "InsecureFrontendValidationMode");
 }
 
+/* Only a Gateway that itself refers to something has it. */
+static void tell_gateway_refs(struct telling *telling, const struct gateway *gateway)
+{
+	if (gateway->client_reason != NULL)
+		tell(telling, "ResolvedRefs", COND_FALSE, gateway->client_reason,
+		     gateway->client_message);
+	else if (gateway->asks_client_cert)
+		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs", "all references resolve");
+	else
+		(void)condition_remove(telling->conditions, "ResolvedRefs");
+}
+
 json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env)
 {
 	struct telling telling = telling_new(json_at(gateway->object->json, "status.conditions"),
@@ -460,6 +475,7 @@ json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_en
 	tell_gateway_accepted(&telling, gateway, &tally);
 	tell_gateway_programmed(&telling, gateway, &tally, env->acknowledged);
 	tell_clients(&telling, gateway);
+	tell_gateway_refs(&telling, gateway);
 	for (size_t i = 0; i < gateway->own_count; i++)
 		json_array_append_new(listeners, listener_status(&gateway->listeners[i], env));
 	return json_pack("{s:o, s:I, s:o, s:o}", "addresses", addresses_of(gateway),
@@ -603,6 +619,9 @@ uint64_t gwstatus_print(const struct gateway *gateway, const struct gwstatus_env
 	print = mix(print, gateway->attached_sets);
 	print = mix_text(print, gateway->reason);
 	print = mix_text(print, gateway->message);
+	print = mix(print, gateway->asks_client_cert);
+	print = mix_text(print, gateway->client_reason);
+	print = mix_text(print, gateway->client_message);
 	for (size_t i = 0; i < ARRAY_LEN(gateway->address_bound); i++)
 		print = mix(print, gateway->address_bound[i]);
 	for (size_t i = 0; i < gateway->own_count; i++)

@@ -103,24 +103,29 @@ static void add_endpoint(const struct resolve_how *how, struct resolved *out,
 static const struct {
 	struct str_view name;
 	enum backend_protocol protocol;
+	bool tls;
 } protocols[] = {
-	{SV_INIT("http"), BACKEND_HTTP1},
-	{SV_INIT("kubernetes.io/http"), BACKEND_HTTP1},
-	{SV_INIT("kubernetes.io/ws"), BACKEND_HTTP1}, /* begins as a request of HTTP/1.1 */
-	{SV_INIT("gateway.envoyproxy.io/ws"), BACKEND_HTTP1},
-	{SV_INIT("kubernetes.io/h2c"), BACKEND_H2C},
-	{SV_INIT("gateway.envoyproxy.io/h2c"), BACKEND_H2C},
+	{SV_INIT("http"), BACKEND_HTTP1, false},
+	{SV_INIT("kubernetes.io/http"), BACKEND_HTTP1, false},
+	{SV_INIT("kubernetes.io/ws"), BACKEND_HTTP1, false}, /* begins as a request of HTTP/1.1 */
+	{SV_INIT("gateway.envoyproxy.io/ws"), BACKEND_HTTP1, false},
+	{SV_INIT("kubernetes.io/h2c"), BACKEND_H2C, false},
+	{SV_INIT("gateway.envoyproxy.io/h2c"), BACKEND_H2C, false},
+	{SV_INIT("https"), BACKEND_HTTP1, true},
+	{SV_INIT("kubernetes.io/wss"), BACKEND_HTTP1, true},
+	{SV_INIT("gateway.envoyproxy.io/wss"), BACKEND_HTTP1, true},
 };
 
-bool resolve_protocol(struct str_view app_protocol, enum backend_protocol *protocol)
+bool resolve_protocol(struct str_view app_protocol, struct target *target)
 {
-	*protocol = BACKEND_HTTP1;
+	target->protocol = BACKEND_HTTP1;
 	if (app_protocol.len == 0)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
 		if (!sv_eq_nocase(protocols[i].name, app_protocol))
 			continue;
-		*protocol = protocols[i].protocol;
+		target->protocol = protocols[i].protocol;
+		target->needs_tls = protocols[i].tls;
 		return true;
 	}
 	return false;
@@ -130,10 +135,10 @@ bool resolve_protocol(struct str_view app_protocol, enum backend_protocol *proto
 static void set_protocol(const struct resolve_how *how, struct resolved *out,
 			 struct str_view app_protocol)
 {
-	if (how->use == USE_HTTP && !resolve_protocol(app_protocol, &out->target.protocol))
+	if (how->use == USE_HTTP && !resolve_protocol(app_protocol, &out->target))
 		resolved_fail(out, "UnsupportedProtocol",
 			      "appProtocol %.*s is not supported: backends are spoken to in "
-			      "HTTP/1.1 or HTTP/2 (kubernetes.io/h2c)",
+			      "HTTP/1.1, HTTP/2 (kubernetes.io/h2c), or either over TLS (https)",
 			      SV_ARG(app_protocol));
 }
 
@@ -265,6 +270,8 @@ void resolve_service(const struct resolve_how *how, const json_t *service, struc
 			      how->use == USE_DATAGRAM ? "UDP" : "TCP", (unsigned)how->port);
 		return;
 	}
+	(void)snprintf(out->target.section, sizeof(out->target.section), "%.*s",
+		       SV_ARG(json_sv_at(port, "name")));
 	set_protocol(how, out, json_sv_at(port, "appProtocol"));
 	for (size_t i = 0; i < how->slice_count; i++)
 		read_slice(&reading, how->slices[i], port);

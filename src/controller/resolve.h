@@ -34,6 +34,6 @@ void resolve_service(const struct resolve_how *how, const json_t *service, struc
 void resolve_backend(const struct resolve_how *how, const json_t *backend, struct resolved *out);
 
 /* What an appProtocol asks for; false: not spoken here. */
-bool resolve_protocol(struct str_view app_protocol, enum backend_protocol *protocol);
+bool resolve_protocol(struct str_view app_protocol, struct target *target);
 
 #endif

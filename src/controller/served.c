@@ -166,7 +166,8 @@ static bool same_listener(const struct snap_listener *have, const struct gw_list
 	if (have == NULL || !sv_eq(have->hostname, want->hostname) ||
 	    have->tls != listener_has_tls(want) || have->serves != serves_of(want) ||
 	    have->cert_count != want->cert_count || have->clients != want->clients ||
-	    have->clients_optional != want->clients_optional)
+	    have->clients_optional != want->clients_optional ||
+	    have->client_cert != want->gateway->client_cert)
 		return false;
 	for (size_t i = 0; i < want->cert_count; i++) {
 		if (have->certs[i] != want->certs[i])
@@ -191,6 +192,7 @@ static struct snap_listener *listener_make(struct served *served,
 				     .certs = listener->certs,
 				     .clients = listener->clients,
 				     .clients_optional = listener->clients_optional,
+				     .client_cert = listener->gateway->client_cert,
 				     .vhost_hosts = names,
 				     .vhosts = vhosts};
 	struct str_view name;

@@ -30,6 +30,7 @@ struct endpoint { /* one address, one way to speak to it, as this worker knows i
 	unsigned idle_count, active;
 	struct list sessions; /* HTTP/2 connections that take requests (up_h2.c) */
 	struct list dials;    /* connections being made that requests wait for (up_dial.c) */
+	uint32_t streams_max; /* HTTP/2: as it said last; 0: not known */
 	unsigned lines;       /* sessions, those that take nothing more too, and dials */
 	bool chose_h1;        /* its last handshake did */
 	struct up_peer *peer; /* with TLS: once it was dialled */

@@ -298,6 +298,13 @@ static struct up_dial *dial_new(struct endpoint *endpoint, const struct exchange
 	return dial;
 }
 
+static unsigned waiters_max(const struct endpoint *endpoint)
+{
+	return endpoint->streams_max > 0 && endpoint->streams_max < WAITERS_MAX
+		       ? endpoint->streams_max
+		       : WAITERS_MAX;
+}
+
 /* One that still takes requests: several share it, unless the last one became HTTP/1.1. */
 static struct up_dial *dial_find(const struct endpoint *endpoint)
 {
@@ -306,7 +313,7 @@ static struct up_dial *dial_find(const struct endpoint *endpoint)
 		struct up_dial *dial = LIST_ENTRY(node, struct up_dial, link);
 
 		if (!endpoint->chose_h1 && endpoint->way != WAY_TLS_H1 && dial->failure == NULL &&
-		    dial->waiter_count < WAITERS_MAX)
+		    dial->waiter_count < waiters_max(endpoint))
 			return dial;
 	}
 	return NULL;

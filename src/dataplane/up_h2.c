@@ -340,6 +340,7 @@ static void on_settings(struct up_h2 *h2)
 		h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
 	h2->streams_max = most < UP_H2_STREAMS_MAX ? most : UP_H2_STREAMS_MAX;
+	h2->endpoint->streams_max = h2->streams_max;
 	if (h2->stream_count > h2->streams_max) {
 		h2->crowded = h2->attention = true;
 		up_h2_flush_later(h2);
@@ -650,6 +651,7 @@ static nghttp2_session *session_new(struct up_h2 *h2)
 	nghttp2_option_set_no_http_messaging(option, 1);
 	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_max_settings(option, 32);
+	nghttp2_option_set_peer_max_concurrent_streams(option, 1); /* until it has said more */
 	if (nghttp2_session_client_new2(&session, callbacks, h2, option) != 0)
 		abort();
 	nghttp2_option_del(option);

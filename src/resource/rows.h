@@ -53,6 +53,11 @@ extern const struct schema_node clienttraffic_schema[];
 extern const struct column clienttraffic_columns[1];
 validate_fn clienttraffic_validate;
 
+/* backendtls.c */
+extern const struct schema_node backendtlspolicy_schema[];
+extern const struct column backendtlspolicy_columns[1];
+validate_fn backendtlspolicy_validate;
+
 /* gateway.c */
 extern const struct schema_node gatewayclass_schema[], gateway_schema[];
 extern const struct column gatewayclass_columns[4], gateway_columns[3];

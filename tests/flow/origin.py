@@ -45,12 +45,14 @@ class Request:
 
 
 class Origin:
-    """Runs from start to stop(); address is (host, port) or a path."""
+    """Runs from start to stop(); address is (host, port) or a path; tls: a server's context."""
 
-    def __init__(self, name, host="127.0.0.1", port=0, path=None):
+    def __init__(self, name, host="127.0.0.1", port=0, path=None, tls=None):
         self.name = name
         self.requests = []
         self.connections = 0
+        self.tls = tls
+        self.tls_seen = []  # of each connection: (server name, resumed, certificate of the client)
         self.open_connections = 0
         self.path = path
         self.where = (host, port)
@@ -75,7 +77,7 @@ class Origin:
             self.server = await asyncio.start_unix_server(self._accepted, self.path, limit=1 << 20)
         else:
             self.server = await asyncio.start_server(self._accepted, *self.where, limit=1 << 20,
-                                                     backlog=1024)
+                                                     backlog=1024, ssl=self.tls)
             self.host, self.port = self.server.sockets[0].getsockname()[:2]
 
     def stop(self):
@@ -102,6 +104,10 @@ class Origin:
         self.tasks.add(task)
         self.writers.add(writer)
         self.connections += 1
+        if self.tls:
+            link = writer.get_extra_info("ssl_object")
+            self.tls_seen.append((getattr(link, "asked_for", None), link.session_reused,
+                                  link.getpeercert()))
         self.open_connections += 1
         try:
             while await self._exchange(reader, writer):

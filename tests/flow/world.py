@@ -22,6 +22,7 @@ GROUPS = {
     "tlsroutes": "/apis/gateway.networking.k8s.io/v1",
     "tcproutes": "/apis/gateway.networking.k8s.io/v1",
     "udproutes": "/apis/gateway.networking.k8s.io/v1",
+    "backendtlspolicies": "/apis/gateway.networking.k8s.io/v1",
     "listenersets": "/apis/gateway.networking.k8s.io/v1",
     "referencegrants": "/apis/gateway.networking.k8s.io/v1beta1",
     "backends": "/apis/gateway.envoyproxy.io/v1alpha1",

@@ -82,7 +82,7 @@ static void services(void **state)
 		 {"WebSocket", NULL, 0, "10.0.0.1:8080", NULL}},
 		{"{ports: [{name: http, port: 80, appProtocol: HTTPS}]}",
 		 "[" SLICE "[{addresses: [10.0.0.1]}]}]",
-		 {"HTTPS", "UnsupportedProtocol", 500, "", "HTTPS"}},
+		 {"HTTPS", NULL, 0, "10.0.0.1:8080", NULL}},
 		{"{ports: [{name: http, port: 80}]}",
 		 "[" SLICE "[{addresses: [10.0.0.1]}, {addresses: [169.254.169.254]}]}]",
 		 {"link-local", "RefNotPermitted", 500, "", "169.254.169.254"}},
@@ -150,7 +150,7 @@ static void backends(void **state)
 		{"{endpoints: [{ip: {address: 10.0.0.1, port: 80}}], appProtocols: "
 		 "[gateway.envoyproxy.io/wss]}",
 		 {NULL},
-		 {"wss", "UnsupportedProtocol", 500, "", "wss"}},
+		 {"wss", NULL, 0, "10.0.0.1:80", NULL}},
 		{"{endpoints: [{ip: {address: 10.0.0.1, port: 80}}], fallback: true}",
 		 {NULL},
 		 {"fallback", "UnsupportedValue", 500, "", "fallback"}},

@@ -1,0 +1,705 @@
+#include "controller/policies.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/own.h"
+#include "controller/cabundle.h"
+#include "controller/gateway.h"
+#include "resource/condition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KEY_MAX     640
+#define SANS_MAX    5
+#define MESSAGE_MAX 1024
+
+struct ancestor { /* a Gateway whose routes lead to what the policy is for */
+	struct object *gateway;
+	bool holds;                 /* for some port that they name */
+	const struct policy *rival; /* else: who does */
+};
+
+struct policy {
+	struct object *object; /* newest */
+	char *id;              /* "namespace/name" */
+	int64_t created;
+	bool changed; /* to be read */
+	struct backend_tls *tls;
+	const char *refs_reason; /* of ResolvedRefs: False; NULL: resolved */
+	char *refs_message;
+	const char *refused; /* of Accepted: False; NULL: fine */
+	char *refused_message;
+	size_t ancestor_count;
+	struct ancestor ancestors[POLICY_ANCESTORS_MAX];
+};
+
+struct aimed { /* the policies that name one object */
+	size_t count, size;
+	struct policy **list;
+};
+
+struct policies {
+	struct policies_config config;
+	struct map by_key;  /* store key -> struct policy */
+	struct map targets; /* "Service/default/shop" -> struct aimed */
+	struct ca_set *system;
+	bool dirty;
+};
+
+/* ---- targets ---- */
+
+static struct str_view target_key(char out[KEY_MAX], const char *kind, const char *ns,
+				  struct str_view name)
+{
+	int len = snprintf(out, KEY_MAX, "%s/%s/%.*s", kind, ns, SV_ARG(name));
+
+	return sv_new(out, len < 0 || len >= KEY_MAX ? 0 : (size_t)len);
+}
+
+/* NULL: a kind that is not known here. */
+static const char *kind_of(const json_t *ref)
+{
+	struct str_view group = json_sv_at(ref, "group"), kind = json_sv_at(ref, "kind");
+
+	if (group.len == 0 && sv_eq(kind, SV("Service")))
+		return "Service";
+	if (sv_eq(group, SV("gateway.envoyproxy.io")) && sv_eq(kind, SV("Backend")))
+		return "Backend";
+	return NULL;
+}
+
+static void aimed_free(void *value)
+{
+	struct aimed *aimed = value;
+
+	free(aimed->list);
+	free(aimed);
+}
+
+static void aimed_add(struct aimed *aimed, struct policy *policy)
+{
+	for (size_t i = 0; i < aimed->count; i++) {
+		if (aimed->list[i] == policy)
+			return;
+	}
+	if (aimed->count == aimed->size) {
+		aimed->size = aimed->size == 0 ? 2 : aimed->size * 2;
+		aimed->list = xrealloc(aimed->list, aimed->size * sizeof(aimed->list[0]));
+	}
+	aimed->list[aimed->count++] = policy;
+}
+
+static void aimed_remove(struct policies *policies, struct str_view key,
+			 const struct policy *policy)
+{
+	struct aimed *aimed = map_get(&policies->targets, key);
+
+	for (size_t i = 0; aimed != NULL && i < aimed->count; i++) {
+		if (aimed->list[i] == policy)
+			aimed->list[i--] = aimed->list[--aimed->count];
+	}
+	if (aimed != NULL && aimed->count == 0)
+		aimed_free(map_remove(&policies->targets, key));
+}
+
+/* Calls touched for all that the policy names, and takes it into the index or out of it. */
+static void aim(struct policies *policies, struct policy *policy, bool in)
+{
+	const char *ns = object_namespace(policy->object);
+	json_t *ref;
+	size_t i;
+
+	json_array_foreach(json_at(policy->object->json, "spec.targetRefs"), i, ref)
+	{
+		const char *kind = kind_of(ref);
+		struct str_view name = json_sv_at(ref, "name"), key;
+		struct aimed *aimed;
+		char text[KEY_MAX];
+
+		if (kind == NULL)
+			continue;
+		key = target_key(text, kind, ns, name);
+		aimed = map_get(&policies->targets, key);
+		if (in && aimed == NULL) {
+			aimed = xcalloc(1, sizeof(*aimed));
+			(void)map_put(&policies->targets, key, aimed);
+		}
+		if (in)
+			aimed_add(aimed, policy);
+		else
+			aimed_remove(policies, key, policy);
+		policies->config.touched(policies->config.arg, kind, ns, name);
+	}
+}
+
+/* ---- reading a policy ---- */
+
+static void policy_forget(struct policies *policies, struct policy *policy)
+{
+	if (policy->tls != NULL)
+		part_unref(&policy->tls->part, policies->config.graveyard);
+	policy->tls = NULL;
+	free(policy->refs_message);
+	free(policy->refused_message);
+	policy->refs_message = policy->refused_message = NULL;
+	policy->refs_reason = policy->refused = NULL;
+}
+
+static void refs_fail(struct policy *policy, const char *reason, char *message)
+{
+	if (policy->refs_reason != NULL) { /* the first is told */
+		free(message);
+		return;
+	}
+	policy->refs_reason = reason;
+	policy->refs_message = message;
+}
+
+static void refuse(struct policy *policy, const char *reason, char *message)
+{
+	if (policy->refused != NULL) {
+		free(message);
+		return;
+	}
+	policy->refused = reason;
+	policy->refused_message = message;
+}
+
+static const char *ca_plural(const json_t *ref)
+{
+	struct str_view group = json_sv_at(ref, "group"), kind = json_sv_at(ref, "kind");
+
+	if (group.len == 0 && sv_eq(kind, SV("ConfigMap")))
+		return "configmaps";
+	return group.len == 0 && sv_eq(kind, SV("Secret")) ? "secrets" : NULL;
+}
+
+static bool read_ca(const struct policies *policies, struct policy *policy, const json_t *ref,
+		    struct ca_bundle *bundle)
+{
+	const char *plural = ca_plural(ref), *name = json_str_at(ref, "name");
+	struct str_view kind = json_sv_at(ref, "kind"), group = json_sv_at(ref, "group");
+	AUTO(auto_free) char *key = NULL;
+	const struct object *object;
+	struct err err = {.code = ERR_NONE};
+
+	if (plural == NULL) {
+		refs_fail(policy, "InvalidKind",
+			  xasprintf("caCertificateRefs can name ConfigMaps and Secrets of the core "
+				    "group, not kind %.*s%s%.*s",
+				    SV_ARG(kind), group.len > 0 ? "." : "", SV_ARG(group)));
+		return false;
+	}
+	key = object_key("core", plural, object_namespace(policy->object), name);
+	object = key == NULL ? NULL : store_get(policies->config.store, sv_from(key));
+	if (object == NULL)
+		refs_fail(policy, "InvalidCACertificateRef",
+			  xasprintf("%.*s %s/%s does not exist", SV_ARG(kind),
+				    object_namespace(policy->object), name));
+	else if (ca_bundle_object(bundle, object, &err) < 0)
+		refs_fail(policy, "InvalidCACertificateRef",
+			  xasprintf("%.*s %s/%s: %s", SV_ARG(kind),
+				    object_namespace(policy->object), name, err.msg));
+	else
+		return true;
+	return false;
+}
+
+/* Moves what one holds, or throws it away. */
+static void take_all(struct ca_bundle *bundle, struct ca_bundle *one, bool valid)
+{
+	if (!valid || one->count == 0) {
+		ca_bundle_deinit(one);
+		return;
+	}
+	bundle->certs =
+		xrealloc(bundle->certs, (bundle->count + one->count) * sizeof(bundle->certs[0]));
+	memcpy(&bundle->certs[bundle->count], one->certs, one->count * sizeof(one->certs[0]));
+	bundle->count += one->count;
+	free(one->certs);
+}
+
+/* One owner, the caller; NULL: none, and the conditions are told. */
+static struct ca_set *read_refs(const struct policies *policies, struct policy *policy,
+				const json_t *refs)
+{
+	struct ca_bundle bundle = {0};
+	struct ca_set *cas = NULL;
+	json_t *ref;
+	size_t i;
+
+	json_array_foreach(refs, i, ref)
+	{
+		struct ca_bundle one = {0};
+		bool valid = read_ca(policies, policy, ref, &one);
+
+		take_all(&bundle, &one, valid);
+	}
+	if (bundle.count > 0)
+		cas = ca_set_new(&(struct ca_set){.count = bundle.count, .certs = bundle.certs});
+	else
+		refuse(policy, "NoValidCACertificate",
+		       xasprintf("no caCertificateRef can be used: %s",
+				 policy->refs_message == NULL ? "" : policy->refs_message));
+	ca_bundle_deinit(&bundle);
+	return cas;
+}
+
+/* Those of the system are read once. */
+static struct ca_set *read_system(struct policies *policies, struct policy *policy)
+{
+	struct ca_bundle bundle = {0};
+	struct err err = {.code = ERR_NONE};
+
+	if (policies->system == NULL && ca_bundle_system(&bundle, &err) == 0)
+		policies->system =
+			ca_set_new(&(struct ca_set){.count = bundle.count, .certs = bundle.certs});
+	ca_bundle_deinit(&bundle);
+	if (policies->system == NULL) {
+		refuse(policy, "NoValidCACertificate", xstrdup(err.msg));
+		return NULL;
+	}
+	part_ref(&policies->system->part);
+	return policies->system;
+}
+
+static struct ca_set *read_cas(struct policies *policies, struct policy *policy,
+			       const json_t *validation)
+{
+	struct str_view known = json_sv_at(validation, "wellKnownCACertificates");
+
+	if (known.len == 0)
+		return read_refs(policies, policy, json_member(validation, "caCertificateRefs"));
+	if (sv_eq(known, SV("System")))
+		return read_system(policies, policy);
+	refuse(policy, "Invalid",
+	       xasprintf("wellKnownCACertificates: only System is supported, not %.*s",
+			 SV_ARG(known)));
+	return NULL;
+}
+
+static void policy_read(struct policies *policies, struct policy *policy)
+{
+	const json_t *validation = json_at(policy->object->json, "spec.validation");
+	struct san sans[SANS_MAX];
+	struct backend_tls like = {.name = sv_from(policy->id),
+				   .server_name = json_sv_at(validation, "hostname"),
+				   .sans = sans};
+	json_t *san;
+	size_t i;
+
+	policy->changed = false;
+	policy_forget(policies, policy);
+	json_array_foreach(json_member(validation, "subjectAltNames"), i, san)
+	{
+		bool uri = sv_eq(json_sv_at(san, "type"), SV("URI"));
+
+		if (like.san_count < SANS_MAX)
+			sans[like.san_count++] = (struct san){
+				.uri = uri, .name = json_sv_at(san, uri ? "uri" : "hostname")};
+	}
+	if (json_object_size(json_at(policy->object->json, "spec.options")) > 0)
+		refuse(policy, "Invalid", xstrdup("spec.options: no option is supported"));
+	like.cas = read_cas(policies, policy, validation);
+	if (like.cas == NULL)
+		return;
+	if (policy->refused == NULL)
+		policy->tls = backend_tls_new(&like);
+	part_unref(&like.cas->part, policies->config.graveyard);
+}
+
+/* ---- changes ---- */
+
+static bool same_wish(const struct object *a, const struct object *b)
+{
+	return object_generation(a) == object_generation(b) &&
+	       sv_eq(json_sv_at(a->json, "metadata.uid"), json_sv_at(b->json, "metadata.uid"));
+}
+
+static void ancestors_forget(struct policy *policy)
+{
+	for (size_t i = 0; i < policy->ancestor_count; i++)
+		object_unref(policy->ancestors[i].gateway);
+	policy->ancestor_count = 0;
+}
+
+static void policy_free(struct policies *policies, struct policy *policy)
+{
+	policy_forget(policies, policy);
+	ancestors_forget(policy);
+	object_unref(policy->object);
+	free(policy->id);
+	free(policy);
+}
+
+static void policy_drop(struct policies *policies, struct str_view key)
+{
+	struct policy *policy = map_remove(&policies->by_key, key), *other;
+
+	policies->dirty = true;
+	aim(policies, policy, false);
+	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, (void **)&other);) {
+		for (size_t i = 0; i < other->ancestor_count; i++) {
+			if (other->ancestors[i].rival == policy)
+				other->ancestors[i].rival = NULL;
+		}
+	}
+	policy_free(policies, policy);
+}
+
+static struct policy *policy_new(struct policies *policies, const struct object *object)
+{
+	struct policy *policy = xcalloc(1, sizeof(*policy));
+
+	policy->id = xasprintf("%s/%s", object_namespace(object), object_name(object));
+	(void)map_put(&policies->by_key, sv_from(object->key), policy);
+	return policy;
+}
+
+void policies_changed(struct policies *policies, const struct object *before,
+		      const struct object *after)
+{
+	struct str_view key = sv_from((after != NULL ? after : before)->key);
+	struct policy *policy = map_get(&policies->by_key, key);
+	struct object *old = policy == NULL ? NULL : policy->object;
+
+	if (after == NULL) {
+		if (policy != NULL)
+			policy_drop(policies, key);
+		return;
+	}
+	if (policy == NULL)
+		policy = policy_new(policies, after);
+	if (old != NULL && same_wish(old, after)) { /* its status */
+		policy->object = object_ref(after);
+		object_unref(old);
+		return;
+	}
+	if (old != NULL)
+		aim(policies, policy, false);
+	policy->object = object_ref(after);
+	object_unref(old);
+	(void)clock_parse_rfc3339(json_sv_at(after->json, "metadata.creationTimestamp"),
+				  &policy->created);
+	policy->changed = policies->dirty = true;
+	aim(policies, policy, true);
+}
+
+static bool names_ca(const struct policy *policy, const char *plural, const struct object *object)
+{
+	json_t *ref;
+	size_t i;
+
+	if (strcmp(object_namespace(policy->object), object_namespace(object)) != 0)
+		return false;
+	json_array_foreach(json_at(policy->object->json, "spec.validation.caCertificateRefs"), i,
+			   ref)
+	{
+		const char *own = ca_plural(ref);
+
+		if (own != NULL && strcmp(own, plural) == 0 &&
+		    sv_eq(json_sv_at(ref, "name"), sv_from(object_name(object))))
+			return true;
+	}
+	return false;
+}
+
+bool policies_ca_changed(struct policies *policies, const struct object *object)
+{
+	bool secret = sv_starts(sv_from(object->key), SV("core/secrets/")), any = false;
+	void *value;
+
+	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
+		struct policy *policy = value;
+
+		if (!names_ca(policy, secret ? "secrets" : "configmaps", object))
+			continue;
+		policy->changed = policies->dirty = any = true;
+		aim(policies, policy, true);
+	}
+	return any;
+}
+
+bool policies_refresh(struct policies *policies)
+{
+	void *value;
+
+	if (!policies->dirty)
+		return false;
+	policies->dirty = false;
+	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
+		if (((struct policy *)value)->changed)
+			policy_read(policies, value);
+	}
+	return true;
+}
+
+/* ---- which one holds ---- */
+
+enum fit { FIT_NONE, FIT_WHOLE, FIT_SECTION };
+
+static enum fit fit_of(const struct policy *policy, const struct policy_subject *subject)
+{
+	enum fit best = FIT_NONE;
+	json_t *ref;
+	size_t i;
+
+	json_array_foreach(json_at(policy->object->json, "spec.targetRefs"), i, ref)
+	{
+		const char *kind = kind_of(ref);
+		struct str_view section = json_sv_at(ref, "sectionName");
+		enum fit fit = section.len == 0                   ? FIT_WHOLE
+			       : sv_eq(section, subject->section) ? FIT_SECTION
+								  : FIT_NONE;
+
+		if (kind != NULL && strcmp(kind, subject->kind) == 0 &&
+		    sv_eq(json_sv_at(ref, "name"), sv_from(subject->name)) && fit > best)
+			best = fit;
+	}
+	return best;
+}
+
+/* Among those that fit equally well (Gateway API, conflict resolution). */
+static bool comes_first(const struct policy *a, const struct policy *b)
+{
+	return a->created != b->created ? a->created < b->created : strcmp(a->id, b->id) < 0;
+}
+
+static const struct aimed *aimed_at(const struct policies *policies,
+				    const struct policy_subject *subject)
+{
+	char text[KEY_MAX];
+
+	return map_get(&policies->targets,
+		       target_key(text, subject->kind, subject->ns, sv_from(subject->name)));
+}
+
+/* The one that holds, of those with this fit or a better one. */
+static struct policy *winner(const struct aimed *aimed, const struct policy_subject *subject,
+			     enum fit at_least)
+{
+	struct policy *best = NULL;
+	enum fit best_fit = at_least;
+
+	for (size_t i = 0; aimed != NULL && i < aimed->count; i++) {
+		struct policy *policy = aimed->list[i];
+		enum fit fit = fit_of(policy, subject);
+
+		if (fit < best_fit ||
+		    (fit == best_fit && best != NULL && comes_first(best, policy)))
+			continue;
+		best = policy;
+		best_fit = fit;
+	}
+	return best;
+}
+
+struct policy_result policies_find(const struct policies *policies,
+				   const struct policy_subject *subject)
+{
+	const struct policy *policy = winner(aimed_at(policies, subject), subject, FIT_WHOLE);
+
+	if (policy == NULL)
+		return (struct policy_result){.any = false};
+	return (struct policy_result){.any = true, .tls = policy->tls, .id = policy->id};
+}
+
+/* ---- ancestors ---- */
+
+void policies_ancestors_begin(struct policies *policies)
+{
+	void *value;
+
+	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);)
+		ancestors_forget(value);
+}
+
+static struct ancestor *ancestor_get(struct policy *policy, const struct object *gateway)
+{
+	struct ancestor *ancestor;
+
+	for (size_t i = 0; i < policy->ancestor_count; i++) {
+		if (strcmp(policy->ancestors[i].gateway->key, gateway->key) == 0)
+			return &policy->ancestors[i];
+	}
+	if (policy->ancestor_count == POLICY_ANCESTORS_MAX)
+		return NULL;
+	ancestor = &policy->ancestors[policy->ancestor_count++];
+	*ancestor = (struct ancestor){.gateway = object_ref(gateway)};
+	return ancestor;
+}
+
+/* A policy for the whole Service that yields to one for this port does not fail by that. */
+void policies_ancestor(struct policies *policies, const struct policy_subject *subject,
+		       const struct object *gateway)
+{
+	const struct aimed *aimed = aimed_at(policies, subject);
+
+	for (size_t i = 0; aimed != NULL && i < aimed->count; i++) {
+		struct policy *policy = aimed->list[i];
+		enum fit fit = fit_of(policy, subject);
+		struct ancestor *ancestor = fit == FIT_NONE ? NULL : ancestor_get(policy, gateway);
+		struct policy *first = NULL;
+
+		if (ancestor == NULL)
+			continue;
+		for (size_t j = 0; j < aimed->count; j++) {
+			if (fit_of(aimed->list[j], subject) == fit &&
+			    (first == NULL || comes_first(aimed->list[j], first)))
+				first = aimed->list[j];
+		}
+		if (first == policy)
+			ancestor->holds = true;
+		else
+			ancestor->rival = first;
+	}
+}
+
+/* ---- statuses ---- */
+
+static void tell(const struct policy *policy, json_t *conditions, const struct condition *like,
+		 int64_t now)
+{
+	struct condition condition = *like;
+
+	condition.observed_generation = object_generation(policy->object);
+	(void)condition_set(conditions, &condition, now);
+}
+
+static void tell_accepted(const struct policy *policy, const struct ancestor *ancestor,
+			  json_t *conditions, int64_t now)
+{
+	struct condition said = {.type = "Accepted",
+				 .status = COND_TRUE,
+				 .reason = "Accepted",
+				 .message = "the policy is accepted"};
+	char text[MESSAGE_MAX];
+
+	if (!ancestor->holds && ancestor->rival != NULL) {
+		snprintf(text, sizeof(text),
+			 "BackendTLSPolicy %s is older and for the same target: that one holds",
+			 ancestor->rival->id);
+		said = (struct condition){.type = "Accepted",
+					  .status = COND_FALSE,
+					  .reason = "Conflicted",
+					  .message = text};
+	} else if (policy->refused != NULL) {
+		snprintf(text, sizeof(text), "%s; requests to its target are answered with 500",
+			 policy->refused_message);
+		said = (struct condition){.type = "Accepted",
+					  .status = COND_FALSE,
+					  .reason = policy->refused,
+					  .message = text};
+	}
+	tell(policy, conditions, &said, now);
+}
+
+static void tell_refs(const struct policy *policy, json_t *conditions, int64_t now)
+{
+	bool bad = policy->refs_reason != NULL;
+
+	tell(policy, conditions,
+	     &(struct condition){.type = "ResolvedRefs",
+				 .status = bad ? COND_FALSE : COND_TRUE,
+				 .reason = bad ? policy->refs_reason : "ResolvedRefs",
+				 .message = bad ? policy->refs_message : "all references resolve"},
+	     now);
+}
+
+static bool is_ours(const json_t *entry)
+{
+	return sv_eq(json_sv_at(entry, "controllerName"), SV(GATEWAY_CONTROLLER));
+}
+
+static json_t *conditions_before(const json_t *entries, const json_t *ref)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(entries, i, entry)
+	{
+		if (is_ours(entry) && json_same(json_member(entry, "ancestorRef"), ref) &&
+		    json_is_array(json_member(entry, "conditions")))
+			return json_deep_copy(json_member(entry, "conditions"));
+	}
+	return json_array();
+}
+
+static json_t *ancestor_entry(const struct policy *policy, const struct ancestor *ancestor,
+			      int64_t now)
+{
+	json_t *ref = json_pack("{s:s, s:s, s:s, s:s}", "group", GATEWAY_GROUP, "kind", "Gateway",
+				"namespace", object_namespace(ancestor->gateway), "name",
+				object_name(ancestor->gateway));
+	json_t *conditions =
+		conditions_before(json_at(policy->object->json, "status.ancestors"), ref);
+
+	tell_accepted(policy, ancestor, conditions, now);
+	tell_refs(policy, conditions, now);
+	return json_pack("{s:o, s:s, s:o}", "ancestorRef", ref, "controllerName",
+			 GATEWAY_CONTROLLER, "conditions", conditions);
+}
+
+/* NULL: nothing to say, and nothing was said. */
+static json_t *status_of(const struct policy *policy, int64_t now)
+{
+	const json_t *before = json_at(policy->object->json, "status.ancestors");
+	json_t *ancestors = json_array(), *entry;
+	size_t i;
+
+	json_array_foreach(before, i, entry)
+	{
+		if (!is_ours(entry))
+			json_array_append(ancestors, entry);
+	}
+	for (i = 0; i < policy->ancestor_count; i++)
+		json_array_append_new(ancestors,
+				      ancestor_entry(policy, &policy->ancestors[i], now));
+	if (before == NULL && json_array_size(ancestors) == 0) {
+		json_decref(ancestors);
+		return NULL;
+	}
+	return json_pack("{s:o}", "ancestors", ancestors);
+}
+
+void policies_statuses(struct policies *policies, int64_t now,
+		       void (*put)(void *arg, const struct object *object, json_t *status),
+		       void *arg)
+{
+	void *value;
+
+	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
+		const struct policy *policy = value;
+		json_t *status = status_of(policy, now);
+
+		if (status != NULL)
+			put(arg, policy->object, status);
+	}
+}
+
+/* ---- birth and death ---- */
+
+struct policies *policies_new(const struct policies_config *config)
+{
+	struct policies *policies = xcalloc(1, sizeof(*policies));
+
+	policies->config = *config;
+	return policies;
+}
+
+void policies_free(struct policies *policies)
+{
+	void *value;
+
+	if (policies == NULL)
+		return;
+	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);)
+		policy_free(policies, value);
+	map_deinit(&policies->by_key, NULL);
+	map_deinit(&policies->targets, aimed_free);
+	if (policies->system != NULL)
+		part_unref(&policies->system->part, policies->config.graveyard);
+	free(policies);
+}

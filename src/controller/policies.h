@@ -1,0 +1,60 @@
+/* controller/policies.h - BackendTLSPolicies: which of them holds for a port of a Service, what it
+ * comes to, and what its status says
+ *
+ * Resolved once for each change of a policy or of the CAs that it names. A policy that names the
+ * port comes before one for the whole Service; of two for the same the older holds, and the other
+ * is Conflicted. Control thread only.
+ */
+#ifndef CONTROLLER_POLICIES_H
+#define CONTROLLER_POLICIES_H
+
+#include "dataplane/snapshot.h"
+#include "store/store.h"
+
+#define POLICY_ANCESTORS_MAX 16 /* as the Gateway API allows */
+
+struct policies;
+
+struct policies_config {
+	const struct store *store;
+	struct graveyard *graveyard;
+	/* What may hold for an object is another: kind "Service" or "Backend". */
+	void (*touched)(void *arg, const char *kind, const char *ns, struct str_view name);
+	void *arg;
+};
+
+struct policies *policies_new(const struct policies_config *config);
+void policies_free(struct policies *policies);
+
+/* Objects changed (before or after NULL). Nothing is read before policies_refresh. */
+void policies_changed(struct policies *policies, const struct object *before,
+		      const struct object *after);
+/* A ConfigMap or a Secret. True: some policy names it. */
+bool policies_ca_changed(struct policies *policies, const struct object *object);
+/* Reads what has changed. True: something had; tell the ancestors anew. */
+bool policies_refresh(struct policies *policies);
+
+struct policy_subject { /* a port of a Service, or a Backend */
+	const char *kind, *ns, *name;
+	struct str_view section; /* name of the port; "" of one without, and of a Backend */
+};
+
+struct policy_result {
+	bool any;                /* some policy holds */
+	struct backend_tls *tls; /* borrowed; NULL: the policy cannot be used, requests fail */
+	const char *id;          /* "namespace/name" of the policy, borrowed */
+};
+struct policy_result policies_find(const struct policies *policies,
+				   const struct policy_subject *subject);
+
+/* ---- status ---- */
+/* Every route anew: after begin each use by a Gateway ("namespace", "name") is told. */
+void policies_ancestors_begin(struct policies *policies);
+void policies_ancestor(struct policies *policies, const struct policy_subject *subject,
+		       const struct object *gateway);
+/* Statuses that differ from what is stored. */
+void policies_statuses(struct policies *policies, int64_t now,
+		       void (*put)(void *arg, const struct object *object, json_t *status),
+		       void *arg);
+
+#endif
