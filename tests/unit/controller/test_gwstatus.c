@@ -126,7 +126,8 @@ static void ticket_keys_turn(void **state)
 static void tokens_are_served_when_acknowledged(void **state)
 {
 	struct tokens tokens = {0};
-	struct challenge probe = {SV("a.example"), SV("tok"), SV("answer")};
+	struct challenge probe = {
+		.host = SV("a.example"), .token = SV("tok"), .key_authorization = SV("answer")};
 	struct challenge *list;
 	size_t count;
 

@@ -308,9 +308,9 @@ static void test_challenges(void **state)
 {
 	struct graveyard graveyard = {0};
 	struct challenge list[] = {
-		{SV("b.test"), SV("tokenB"), SV("tokenB.x")},
-		{SV("a.test"), SV("tokenA"), SV("tokenA.x")},
-		{SV("::1"), SV("tokenI"), SV("tokenI.x")},
+		{.host = SV("b.test"), .token = SV("tokenB"), .key_authorization = SV("tokenB.x")},
+		{.host = SV("a.test"), .token = SV("tokenA"), .key_authorization = SV("tokenA.x")},
+		{.host = SV("::1"), .token = SV("tokenI"), .key_authorization = SV("tokenI.x")},
 	};
 	struct snapshot *snapshot =
 		snapshot_new(&(struct snapshot){.challenge_count = 3, .challenges = list});
