@@ -67,6 +67,7 @@ const struct flag flags[FLAG_COUNT] = {
 			   "p256, p384, rsa2048, rsa3072, rsa4096 or ed25519 (p256)"},
 	[FLAG_REASON] = {"reason", 0, FLAG_TEXT, NULL, "REASON",
 			 "unspecified, keyCompromise, superseded, ... (unspecified)"},
+	[FLAG_REVOKE] = {"revoke", 0, FLAG_BOOL, NULL, NULL, "have the CA revoke it first"},
 	[FLAG_DIR] = {"dir", 0, FLAG_TEXT, NULL, "DIR",
 		      "cert.pem, privkey.pem, chain.pem and fullchain.pem in DIR"},
 	[FLAG_CERT] = {"cert", 0, FLAG_TEXT, NULL, "FILE", "the certificate alone"},

@@ -198,7 +198,7 @@ static const struct verb verbs[] = {
 			   "Examples:\n"
 			   "  sallyport certificate revoke mail-example-com --reason "
 			   "keyCompromise\n",
-		.flags = {FLAG_REASON, FLAG_ALL, FLAG_SELECTOR},
+		.flags = {FLAG_REASON, FLAG_WAIT, FLAG_TIMEOUT, FLAG_ALL, FLAG_SELECTOR},
 		.run = verb_certificate_revoke,
 	},
 	{
@@ -223,7 +223,7 @@ static const struct verb verbs[] = {
 		.name = "certificate delete",
 		.usage = "certificate delete (NAME... | --all)",
 		.summary = "Delete Certificates; the Secrets with their keys stay",
-		.flags = {FLAG_ALL, FLAG_SELECTOR},
+		.flags = {FLAG_REVOKE, FLAG_REASON, FLAG_TIMEOUT, FLAG_ALL, FLAG_SELECTOR},
 		.run = verb_certificate_delete,
 	},
 	{

@@ -52,6 +52,14 @@ def test_rollover_is_asked_for(host):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", note(host, ROLLOVER)), note(host, ROLLOVER)
 
 
+def test_rollover(host):
+    before = host.get("clusterissuers", "ca", None)["status"]["acme"]
+    done = host.cli("account", "rollover", "ca", "--wait")
+    assert done.stdout.splitlines()[1] == "clusterissuer.cert-manager.io/ca rolled over", done
+    after = host.get("clusterissuers", "ca", None)["status"]["acme"]
+    assert after["uri"] == before["uri"] and after["lastPrivateKeyHash"] != before["lastPrivateKeyHash"]
+
+
 @pytest.mark.parametrize("words, code, told", [
     (["rollover"], 2, "which account"),
     (["rollover", "none"], 1, "there is clusterissuer/ca"),

@@ -129,11 +129,36 @@ def test_renew(mail):
 
 
 def test_revoke_asks_the_daemon(mail):
-    mail.cli("certificate", "revoke", "mail-test", "--reason", "keycompromise", "--dry-run", check=False)
     out = mail.cli("certificate", "revoke", "mail-test", "--reason", "superseded").stdout
     assert "revocation requested (superseded)" in out
     bad = mail.cli("certificate", "revoke", "mail-test", "--reason", "boredom", check=False)
     assert bad.returncode == 2 and "cessationOfOperation" in bad.stderr, bad
+
+
+def test_revoke_of_what_nobody_can_revoke(mail):
+    done = mail.cli("certificate", "revoke", "mail-test", "--wait", check=False)
+    assert done.returncode == 1 and "it was not revoked" in done.stderr, done
+    done = mail.cli("certificate", "delete", "mail-test", "--revoke", check=False)
+    assert done.returncode == 1 and mail.exists("certificates", "mail-test"), done
+    done = mail.cli("certificate", "delete", "mail-test", "--reason", "superseded", check=False)
+    assert done.returncode == 2 and "--revoke" in done.stderr, done
+
+
+def test_revoke_and_delete(site):
+    """At a CA: revoked and replaced; revoked and gone."""
+    daemon = site.daemon
+    daemon.apply(world.acme_issuer(site.ca), site.http_gateway())
+    daemon.wait_condition("clusterissuers", "ca", "Ready", ns=None)
+    daemon.cli("certificate", "issue", site.name, "--name", "c", "--wait")
+    before = daemon.get("secrets", "c")["data"]["tls.crt"]
+    done = daemon.cli("certificate", "revoke", "c", "--reason", "keyCompromise", "--wait")
+    assert done.stdout.splitlines()[-1] == "certificate.cert-manager.io/c revoked", done
+    wait_for(lambda: daemon.get("secrets", "c")["data"]["tls.crt"] != before, "another certificate", 60)
+    daemon.wait_ready_certificate("c")
+    done = daemon.cli("certificate", "delete", "c", "--revoke")
+    assert done.stdout.splitlines()[1:] == ["certificate.cert-manager.io/c revoked",
+                                            'certificate.cert-manager.io "c" deleted'], done
+    assert not daemon.exists("certificates", "c")
 
 
 def test_delete_keeps_the_key(mail):
