@@ -204,7 +204,7 @@ static const struct verb verbs[] = {
 	{
 		.name = "certificate export",
 		.usage = "certificate export NAME (--dir DIR | --cert FILE --key FILE ...)",
-		.summary = "Write a certificate and its key to files, once or whenever they change",
+		.summary = "Write a certificate and its key to files",
 		.details =
 			"Each file is replaced at once, and only when it differs; then the hook\n"
 			"runs. With -w this goes on until it is ended, over restarts of the\n"
