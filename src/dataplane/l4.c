@@ -81,7 +81,9 @@ struct endpoint *l4_next(struct l4_flow *flow)
 	const struct plane_config *config = worker->config;
 	struct pool_wish wish = {.random = exchange_random(worker),
 				 .now = loop_now(worker->loop),
-				 .avoid = flow->avoid};
+				 .avoid = flow->avoid,
+				 .way = flow->tls ? WAY_TLS_STREAM : WAY_H1,
+				 .client_cert = flow->tls ? flow->client_cert : NULL};
 	struct endpoint *endpoint;
 
 	if (flow->tries == L4_TRIES_MAX || flow->tries >= flow->backend->endpoint_count)
@@ -130,8 +132,11 @@ void l4_end(struct l4_flow *flow, struct access_flow *line)
 	access_write_flow(flow->worker->access, line);
 	if (flow->backend != NULL)
 		part_unpin(&flow->backend->part);
+	if (flow->client_cert != NULL)
+		part_unpin(&flow->client_cert->part);
 	if (flow->rule != NULL)
 		part_unpin(&flow->rule->part);
+	flow->client_cert = NULL;
 	flow->backend = NULL;
 	flow->rule = NULL;
 }

@@ -18,6 +18,8 @@ struct l4_flow {
 	const struct binding *from; /* what it came by; borrowed */
 	struct rule *rule;          /* pinned, or NULL */
 	struct backend *backend;    /* pinned, or NULL */
+	bool tls;                   /* to the backend, as backend->tls says */
+	struct cert *client_cert;   /* pinned, for backends that ask for one; or NULL */
 	struct endpoint *endpoint;  /* counted as active there, or NULL */
 	uint64_t avoid;             /* id of the endpoint that failed last */
 	unsigned tries;

@@ -13,11 +13,12 @@
 
 /* What is spoken on the connections of an endpoint. */
 enum way {
-	WAY_H1,     /* HTTP/1.1 */
-	WAY_H2,     /* HTTP/2 with prior knowledge */
-	WAY_TLS,    /* TLS, and what the handshake chooses */
-	WAY_TLS_H1, /* TLS, HTTP/1.1 only: a request that may become a tunnel */
-	WAY_TLS_H2  /* TLS, HTTP/2 only */
+	WAY_H1,        /* HTTP/1.1 */
+	WAY_H2,        /* HTTP/2 with prior knowledge */
+	WAY_TLS,       /* TLS, and what the handshake chooses */
+	WAY_TLS_H1,    /* TLS, HTTP/1.1 only: a request that may become a tunnel */
+	WAY_TLS_H2,    /* TLS, HTTP/2 only */
+	WAY_TLS_STREAM /* TLS, and whatever else (stream.c) */
 };
 
 struct up_peer; /* up_tls.h */

@@ -11,6 +11,8 @@
 #include "dataplane/listener.h"
 #include "dataplane/match.h"
 #include "dataplane/transport.h"
+#include "dataplane/up_tls.h"
+#include "dataplane/upstream.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,9 +28,11 @@ struct stream {
 	struct conn *conn; /* owns this */
 	struct l4_flow flow;
 	struct loop_fd watch; /* the backend's connection; fd -1: none */
+	struct up_tls *tls;   /* on it; or NULL */
 	struct task turn;     /* goes on in the next turn */
 	int64_t active_ms;    /* when bytes moved last */
 	bool connecting;
+	bool shaking;       /* hands, once connected: still connecting */
 	bool readable, fin; /* the kernel may have bytes; and the peer's FIN behind them */
 	bool blocked;       /* the backend takes no more now */
 	bool client_ended;  /* its FIN went to the backend */
@@ -81,6 +85,8 @@ static void leg_close(struct stream *stream)
 	if (stream->watch.fd < 0)
 		return;
 	loop_remove(loop_of(stream), &stream->watch);
+	up_tls_free(stream->tls, stream->connecting ? -1 : stream->watch.fd);
+	stream->tls = NULL;
 	close(stream->watch.fd);
 	stream->watch.fd = -1;
 }
@@ -96,6 +102,8 @@ static void look_ended(struct stream *stream)
 static void end_backend(struct stream *stream)
 {
 	stream->client_ended = true;
+	if (stream->tls != NULL)
+		up_tls_goodbye(stream->tls, stream->watch.fd);
 	shutdown(stream->watch.fd, SHUT_WR); /* a backend that is gone tells so by itself */
 	stream_moved(stream);
 	look_ended(stream);
@@ -104,7 +112,9 @@ static void end_backend(struct stream *stream)
 /* False: no more now. */
 static bool send_some(struct stream *stream, struct str_view bytes)
 {
-	ssize_t sent = send(stream->watch.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+	ssize_t sent = stream->tls != NULL
+			       ? up_tls_write(stream->tls, stream->watch.fd, bytes)
+			       : send(stream->watch.fd, bytes.data, bytes.len, MSG_NOSIGNAL);
 
 	if (sent < 0 && errno == EINTR)
 		return true;
@@ -119,6 +129,14 @@ static bool send_some(struct stream *stream, struct str_view bytes)
 		stream->flow.bytes_in += (uint64_t)sent;
 		stream_moved(stream);
 	}
+	return !stream->blocked;
+}
+
+/* TLS: what the socket had no room for goes first. */
+static bool records_sent(struct stream *stream)
+{
+	if (stream->tls != NULL && !up_tls_flush(stream->tls, stream->watch.fd))
+		stream->blocked = true;
 	return !stream->blocked;
 }
 
@@ -138,6 +156,8 @@ static void pump_up(struct stream *stream)
 		io = conn_fill(conn);
 		if (io == IO_AGAIN)
 			return;
+		if (io == IO_EOF && !records_sent(stream))
+			return;
 		if (io == IO_EOF)
 			end_backend(stream);
 		if (io == IO_ERROR) {
@@ -152,11 +172,14 @@ static void pump_up(struct stream *stream)
 /* One read; false: no more now. */
 static bool read_some(struct stream *stream, char *room)
 {
-	ssize_t got = read(stream->watch.fd, room, WORKER_BUFFER_SIZE);
+	ssize_t got = stream->tls != NULL
+			      ? up_tls_read(stream->tls, stream->watch.fd, room, WORKER_BUFFER_SIZE)
+			      : read(stream->watch.fd, room, WORKER_BUFFER_SIZE);
+	bool more = stream->tls != NULL ? up_tls_more(stream->tls) : got == WORKER_BUFFER_SIZE;
 
 	if (got < 0 && errno == EINTR)
 		return true;
-	if (got < WORKER_BUFFER_SIZE && !(got > 0 && stream->fin))
+	if (got <= 0 || (!more && !stream->fin))
 		stream->readable = false;
 	if (got > 0) {
 		stream->flow.bytes_out += (uint64_t)got;
@@ -205,6 +228,18 @@ static void stream_turn(struct task *task)
 
 /* ---- the backend's connection ---- */
 
+static bool tls_begin(struct stream *stream, struct endpoint *endpoint)
+{
+	const struct l4_flow *flow = &stream->flow;
+	const char *failure;
+
+	stream->tls = up_tls_new(upstreams_contexts(flow->worker->upstreams), endpoint,
+				 flow->backend->tls, flow->client_cert, &failure);
+	if (stream->tls == NULL)
+		stream_fail(stream, 503, failure);
+	return stream->tls != NULL;
+}
+
 static bool leg_dial(struct stream *stream, const struct endpoint *endpoint)
 {
 	bool in_progress = false;
@@ -224,21 +259,32 @@ static bool leg_dial(struct stream *stream, const struct endpoint *endpoint)
 
 static void leg_connected(struct stream *stream)
 {
-	stream->connecting = false;
+	stream->connecting = stream->shaking = false;
+	stream->flow.status = 200;
+	stream->flow.failure = NULL;
 	l4_worked(&stream->flow);
 	stream_moved(stream);
+}
+
+/* Even to a socket that has connected at once: its first event goes on with it. */
+static void begin_shaking(struct stream *stream, struct endpoint *endpoint)
+{
+	if (tls_begin(stream, endpoint))
+		stream->connecting = true;
 }
 
 /* Endpoint after endpoint, until one connects or has to be waited for. */
 static void leg_begin(struct stream *stream)
 {
 	const struct plane_limits *limits = stream->conn->limits;
-	const struct endpoint *endpoint;
+	struct endpoint *endpoint;
 
 	while ((endpoint = l4_next(&stream->flow)) != NULL) {
 		if (leg_dial(stream, endpoint)) {
 			conn_deadline(stream->conn, limits->upstream_connect_ms);
-			if (!stream->connecting)
+			if (stream->flow.tls)
+				begin_shaking(stream, endpoint);
+			else if (!stream->connecting)
 				leg_connected(stream);
 			return;
 		}
@@ -251,8 +297,29 @@ static void leg_again(struct stream *stream)
 {
 	leg_close(stream);
 	l4_failed(&stream->flow);
-	stream->connecting = stream->readable = stream->fin = false;
+	stream->connecting = stream->shaking = stream->readable = stream->fin = false;
 	leg_begin(stream);
+}
+
+/* Connected; with TLS there is more to it. True: bytes may pass. */
+static bool shake(struct stream *stream)
+{
+	stream->shaking = stream->tls != NULL;
+	switch (stream->tls == NULL ? UP_TLS_DONE
+				    : up_tls_handshake(stream->tls, stream->watch.fd)) {
+	case UP_TLS_MORE:
+		return false;
+	case UP_TLS_FAILED:
+		(void)l4_refuse(&stream->flow, 502, up_tls_failure(stream->tls));
+		leg_again(stream);
+		return false;
+	case UP_TLS_DONE:
+		break;
+	}
+	leg_connected(stream);
+	stream->readable = stream->readable || stream->fin ||
+			   (stream->tls != NULL && up_tls_more(stream->tls));
+	return true;
 }
 
 static void leg_ready(struct loop_fd *watch, unsigned events)
@@ -267,13 +334,14 @@ static void leg_ready(struct loop_fd *watch, unsigned events)
 	if ((events & LOOP_WRITE) != 0)
 		stream->blocked = false;
 	if (stream->connecting) {
-		if ((events & (LOOP_WRITE | LOOP_GONE)) == 0)
+		if (!stream->shaking && (events & (LOOP_WRITE | LOOP_GONE)) == 0)
 			return;
-		if (sock_error(watch->fd) != 0) {
+		if (!stream->shaking && sock_error(watch->fd) != 0) {
 			leg_again(stream);
 			return;
 		}
-		leg_connected(stream);
+		if (!shake(stream))
+			return;
 	}
 	pump_up(stream);
 	pump_down(stream);
@@ -281,7 +349,7 @@ static void leg_ready(struct loop_fd *watch, unsigned events)
 
 /* ---- for conn.c ---- */
 
-static struct rule *rule_of(const struct conn *conn)
+static struct rule *rule_of(const struct conn *conn, struct l4_flow *flow)
 {
 	const struct snap_port *port = conn_port(conn);
 	struct str_view name = conn_sni(conn);
@@ -289,6 +357,10 @@ static struct rule *rule_of(const struct conn *conn)
 
 	if (listener == NULL || listener->serves == SERVES_HTTP)
 		return NULL;
+	if (listener->client_cert != NULL) {
+		part_pin(&listener->client_cert->part);
+		flow->client_cert = listener->client_cert;
+	}
 	return match_stream(listener, name);
 }
 
@@ -304,10 +376,13 @@ static void stream_open(struct conn *conn)
 	task_init(&stream->turn, stream_turn);
 	conn->codec = stream;
 	metric_add(&conn->worker->metrics.streams, 1);
-	if (l4_begin(&stream->flow, rule_of(conn)))
+	if (l4_begin(&stream->flow, rule_of(conn, &stream->flow))) {
+		/* What is passed through has TLS of its own. */
+		stream->flow.tls = stream->flow.backend->tls != NULL && conn->hello == NULL;
 		leg_begin(stream);
-	else
+	} else {
 		conn_abort(conn);
+	}
 }
 
 static void stream_input(struct conn *conn)

@@ -262,7 +262,8 @@ static bool set_alpn(SSL *ssl, enum way way)
 		unsigned len;
 	} lists[] = {[WAY_TLS] = {both, sizeof(both) - 1},
 		     [WAY_TLS_H1] = {both + 3, sizeof(both) - 4},
-		     [WAY_TLS_H2] = {both, 3}};
+		     [WAY_TLS_H2] = {both, 3},
+		     [WAY_TLS_STREAM] = {NULL, 0}};
 
 	return SSL_set_alpn_protos(ssl, lists[way].list, lists[way].len) == 0;
 }

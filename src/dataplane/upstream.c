@@ -713,6 +713,11 @@ void upstreams_free(struct upstreams *upstreams)
 	free(upstreams);
 }
 
+struct up_contexts *upstreams_contexts(struct upstreams *upstreams)
+{
+	return upstreams->contexts;
+}
+
 struct pool *upstreams_pool(struct upstreams *upstreams)
 {
 	return &upstreams->pool;

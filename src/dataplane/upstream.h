@@ -10,6 +10,7 @@
 #include "dataplane/exchange.h"
 
 struct pool;
+struct up_contexts;
 struct upstreams; /* the worker's pools */
 
 struct upstreams *upstreams_new(struct worker *worker);
@@ -17,6 +18,7 @@ void upstreams_free(struct upstreams *upstreams);
 
 /* The endpoints that all kinds of legs of this worker share. */
 struct pool *upstreams_pool(struct upstreams *upstreams);
+struct up_contexts *upstreams_contexts(struct upstreams *upstreams); /* of TLS */
 
 /* Takes an idle connection or dials, and sends the head of ex->request (already filtered). Result
  * comes by exchange_upstream_*, in this or a later turn; never from inside this call. */

@@ -1,6 +1,8 @@
 """Backends that are spoken to with TLS or HTTP/2: who is believed, who is shown, what is shared."""
 import concurrent.futures
+import socket
 import ssl
+import threading
 import zlib
 
 import pytest
@@ -195,3 +197,67 @@ def test_http2_backend_that_takes_few(daemon, h2_origins, http_port):
         statuses = list(pool.map(
             lambda n: web.get(daemon.address, http_port, "a.test", "/app/%d" % n).status, range(60)))
     assert set(statuses) == {200}
+
+
+def echo_service(context, made):
+    """A service that sends back what comes, over TLS, until the other side has ended."""
+    def talk(raw):
+        try:
+            with context.wrap_socket(raw, server_side=True) as link:
+                while True:
+                    data = link.recv(65536)
+                    if not data:
+                        link.unwrap()
+                        return
+                    link.sendall(data)
+        except (OSError, ssl.SSLError):
+            raw.close()
+
+    def accept():
+        while True:
+            try:
+                raw, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(raw,), daemon=True).start()
+    listener = socket.create_server(("127.0.0.1", 0))
+    made.append(listener)
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()
+
+
+def test_streams_to_a_backend_with_tls(daemon, pki, http_port):
+    """TCPRoute: clear text in front, TLS behind; each side ends alone, and a wrong name is refused."""
+    listeners = []
+    where = echo_service(pki.server("DNS:app.inside"), listeners)
+    route = world.route("all", world.rule("app"))
+    route["kind"] = "TCPRoute"
+    edge = world.gateway(daemon.address, [{"name": "tcp", "port": http_port, "protocol": "TCP"}])
+    daemon.apply(edge, ca_map(pki), policy("app"), world.backend("app", where), route)
+    daemon.wait_programmed()
+    data = bytes(range(256)) * 4000
+
+    def echo():
+        with socket.create_connection((daemon.address, http_port), 20) as link:
+            sender = threading.Thread(target=lambda: (link.sendall(data), link.shutdown(socket.SHUT_WR)))
+            sender.start()
+            pieces = []
+            while piece := link.recv(65536):
+                pieces.append(piece)
+            sender.join()
+            return b"".join(pieces)
+    try:
+        assert echo() == data
+        daemon.apply(policy("app", "other.inside"))
+
+        def refused():
+            with socket.create_connection((daemon.address, http_port), 20) as link:
+                try:
+                    link.sendall(b"x")
+                    return link.recv(1) == b""
+                except ConnectionError:
+                    return True
+        wait_for(refused, "the stream to be refused")
+    finally:
+        for listener in listeners:
+            listener.close()
