@@ -57,6 +57,8 @@ static void exchange_timeout(struct timer *timer)
 
 	EXCHANGE_CHECK(ex);
 	metric_add(&ex->worker->metrics.upstream_timeouts, 1);
+	if (!request)
+		upstream_judge(ex, 504);
 	if (!request && retry_after_failure(ex))
 		return;
 	upstream_detach(ex);
@@ -342,7 +344,10 @@ static void forward(struct exchange *ex, struct str_view prefix, const struct sn
 		return;
 	}
 	if (!prepare(ex, prefix)) {
-		exchange_fail(ex, 431, "head_too_large");
+		if (ex->looped)
+			exchange_fail(ex, 508, "request_loop");
+		else
+			exchange_fail(ex, 431, "head_too_large");
 		return;
 	}
 	exchange_arm(ex);
@@ -489,6 +494,7 @@ static bool filter_response(struct exchange *ex)
 
 void exchange_upstream_head(struct exchange *ex)
 {
+	upstream_judge(ex, ex->response.status);
 	if (ex->rule->retry.present && retry_after_status(ex, ex->response.status))
 		return;
 	if (ex->request.connect && ex->response.status / 100 == 2) {

@@ -68,6 +68,7 @@ struct exchange {
 	bool request_ended, response_started, response_ended, upgraded;
 	bool unsent_raw;   /* that is content; else text of HTTP/1.1, head and all */
 	bool trusted;      /* what the request says of its client is believed (clientip.c) */
+	bool looped;       /* it came through here too often already (filter.c) */
 	bool routed;       /* the head was complete and understood */
 	bool replay_lost;  /* more content came than is kept */
 	uint8_t tries;     /* legs begun for one attempt */

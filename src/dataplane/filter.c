@@ -61,11 +61,29 @@ static struct str_view host_of(struct exchange *ex)
 	return authority_text(ex);
 }
 
+/* A chain of gateways like this one is fine, but not an endless one. Only requests with a Via are
+ * looked at. */
+static bool comes_again(struct str_view via)
+{
+	struct str_view rest = via, hop;
+	unsigned count = 0;
+
+	while (list_next(&rest, &hop)) {
+		if (sv_ends(hop, SV(" sallyport")))
+			count++;
+	}
+	return count >= FILTER_HOPS_MAX;
+}
+
 bool filter_forwarded(struct exchange *ex)
 {
 	struct fields *fields = &ex->request.fields;
 	struct str_view via = fields_joined(fields, SV("via"));
 
+	if (via.len > 0 && comes_again(via)) {
+		ex->looped = true;
+		return false;
+	}
 	fields_remove_id(fields, FIELD_FORWARDED);
 	fields_remove_id(fields, FIELD_X_FORWARDED_PORT);
 	fields_remove_id(fields, FIELD_X_REAL_IP);

@@ -8,7 +8,10 @@
 
 #include "dataplane/exchange.h"
 
-/* X-Forwarded-For/-Proto/-Host of this connection in place of what the client claimed, and Via. */
+#define FILTER_HOPS_MAX 8 /* times that a request may come through a sallyport */
+
+/* X-Forwarded-For/-Proto/-Host of this connection in place of what the client claimed, and Via.
+ * False with ex->looped: Via says that it goes round (RFC 9110, section 7.6.3): 508. */
 bool filter_forwarded(struct exchange *ex);
 /* HTTPHeaderFilter: set, then add, then remove. */
 bool filter_headers(struct fields *fields, const struct header_mods *mods);

@@ -56,6 +56,8 @@ static const struct row rows[] = {
 	 .help = "Exchanges with a backend that failed."},
 	{"sallyport_upstream_timeouts_total", COUNTER(upstream_timeouts),
 	 .help = "Exchanges with a backend that timed out."},
+	{"sallyport_upstream_ejections_total", COUNTER(ejections),
+	 .help = "Times that an endpoint was sent to rest, by each worker for itself."},
 	{"sallyport_upstream_retries_total", COUNTER(retries),
 	 .help = "Attempts repeated because a rule says so."},
 	{"sallyport_mirrored_requests_total", COUNTER(mirrored),

@@ -7,6 +7,10 @@
 
 #define REST_MS_FIRST 1000
 #define REST_MS_MAX   30000
+#define TROUBLES_MAX  5 /* in a row */
+#define OUT_MS_FIRST  5000
+#define OUT_MS_MAX    60000
+#define FORGIVE_MS    3600000 /* without an ejection */
 
 void pool_init(struct pool *pool)
 {
@@ -58,6 +62,7 @@ static struct endpoint *pool_endpoint(struct pool *pool, const struct backend *b
 		endpoint->addr = *addr;
 		endpoint->way = wish->way;
 		endpoint->id = ++pool->last_id;
+		endpoint->pool = pool;
 		list_init(&endpoint->idle);
 		list_init(&endpoint->sessions);
 		list_init(&endpoint->dials);
@@ -66,10 +71,15 @@ static struct endpoint *pool_endpoint(struct pool *pool, const struct backend *b
 	return endpoint;
 }
 
+static bool rests(const struct endpoint *endpoint, int64_t now)
+{
+	return endpoint->down_until > now || endpoint->out_until > now;
+}
+
 /* Rested, failed just now for this request, busy: in this order of reluctance. */
 static bool better(const struct endpoint *a, const struct endpoint *b, const struct pool_wish *wish)
 {
-	bool a_down = a->down_until > wish->now, b_down = b->down_until > wish->now;
+	bool a_down = rests(a, wish->now), b_down = rests(b, wish->now);
 
 	if ((a->id == wish->avoid) != (b->id == wish->avoid))
 		return b->id == wish->avoid;
@@ -80,7 +90,7 @@ static bool better(const struct endpoint *a, const struct endpoint *b, const str
 
 static bool unwelcome(const struct endpoint *endpoint, const struct pool_wish *wish)
 {
-	return endpoint->down_until > wish->now || endpoint->id == wish->avoid;
+	return rests(endpoint, wish->now) || endpoint->id == wish->avoid;
 }
 
 /* A rest that is over for one is over for all only by chance: look on from a random place for one
@@ -119,10 +129,18 @@ struct endpoint *pool_choose(struct pool *pool, const struct backend *backend,
 	return chosen;
 }
 
+static void count_ejection(struct endpoint *endpoint)
+{
+	if (endpoint->pool->ejections != NULL)
+		metric_add(endpoint->pool->ejections, 1);
+}
+
 void pool_failed(struct endpoint *endpoint, int64_t now)
 {
 	int64_t rest = REST_MS_FIRST << (endpoint->failures < 5 ? endpoint->failures : 5);
 
+	if (!rests(endpoint, now))
+		count_ejection(endpoint);
 	endpoint->failures++;
 	endpoint->down_until = now + (rest < REST_MS_MAX ? rest : REST_MS_MAX);
 }
@@ -131,6 +149,28 @@ void pool_worked(struct endpoint *endpoint)
 {
 	endpoint->failures = 0;
 	endpoint->down_until = 0;
+}
+
+void pool_answered(struct endpoint *endpoint, int status, int64_t now)
+{
+	int64_t rest;
+
+	if (status < 502 || status > 504) {
+		endpoint->troubles = 0;
+		return;
+	}
+	if (++endpoint->troubles < TROUBLES_MAX)
+		return;
+	endpoint->troubles = 0;
+	if (endpoint->out_until > now) /* these were under way when it was sent to rest */
+		return;
+	if (endpoint->out_until + FORGIVE_MS < now)
+		endpoint->ejections = 0;
+	rest = OUT_MS_FIRST << (endpoint->ejections < 5 ? endpoint->ejections : 5);
+	endpoint->ejections++;
+	if (!rests(endpoint, now))
+		count_ejection(endpoint);
+	endpoint->out_until = now + (rest < OUT_MS_MAX ? rest : OUT_MS_MAX);
 }
 
 void pool_sweep(struct pool *pool, int64_t now, int64_t idle_ms)

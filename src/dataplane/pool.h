@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/metric.h"
 #include "dataplane/snapshot.h"
 #include "loop/loop.h"
 
@@ -36,13 +37,18 @@ struct endpoint { /* one address, one way to speak to it, as this worker knows i
 	bool chose_h1;        /* its last handshake did */
 	struct up_peer *peer; /* with TLS: once it was dialled */
 	unsigned failures;    /* connects that failed in a row */
+	unsigned troubles;    /* requests in a row that it did not do (pool_answered) */
+	unsigned ejections;   /* how often that was too many lately: the rest grows */
 	int64_t down_until;   /* passive ejection, monotonic ms; 0: fine */
-	int64_t used;         /* last choice, monotonic ms */
+	int64_t out_until;    /* the same, for its answers */
+	struct pool *pool;
+	int64_t used; /* last choice, monotonic ms */
 };
 
 struct pool {
 	struct map endpoints; /* address bytes -> struct endpoint */
 	uint64_t last_id;
+	metric_counter *ejections; /* how often an endpoint was sent to rest; may be NULL */
 };
 
 void pool_init(struct pool *pool);
@@ -63,6 +69,9 @@ struct endpoint *pool_choose(struct pool *pool, const struct backend *backend,
 void pool_failed(struct endpoint *endpoint,
 		 int64_t now); /* a connect failed: 1, 2, 4 … 30 s of rest */
 void pool_worked(struct endpoint *endpoint);
+/* Its answer, or what was answered for it since it broke off or said nothing. Five in a row of 502,
+ * 503 and 504: 5, 10, 20 … 60 s of rest; an hour without that, and it begins anew. */
+void pool_answered(struct endpoint *endpoint, int status, int64_t now);
 /* Forgets endpoints that nobody has used for idle_ms and that hold no connection. */
 void pool_sweep(struct pool *pool, int64_t now, int64_t idle_ms);
 

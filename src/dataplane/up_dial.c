@@ -332,6 +332,7 @@ void up_dial_begin(struct endpoint *endpoint, struct exchange *ex)
 	dial->waiter_count++;
 	endpoint->active++;
 	leg_join(&wait->leg, &wait_leg, ex);
+	wait->leg.endpoint = wait->dial->endpoint;
 }
 
 void up_dial_close_all(struct endpoint *endpoint)

@@ -95,6 +95,8 @@ static void stream_fail(struct up_stream *stream, uint16_t status, const char *f
 
 	if (fate == LEG_UNSEEN)
 		up_give_back(ex, &stream->out);
+	if (fate == LEG_SEEN)
+		upstream_judge(ex, status);
 	stream_drop(stream);
 	exchange_upstream_failed(ex, status, failure, fate);
 }
@@ -755,6 +757,7 @@ struct up_stream *up_stream_new(struct up_h2 *h2, struct exchange *ex)
 	h2->endpoint->active++;
 	timer_stop(loop_of(h2), &h2->timer);
 	leg_join(&stream->leg, &up_h2_leg, ex);
+	stream->leg.endpoint = stream->h2->endpoint;
 	buf_init(&stream->in, STREAM_WINDOW);
 	stream->reads = h2->reads;
 	stream->streams = is_event_stream(&ex->request.fields);

@@ -80,6 +80,8 @@ void up_fail(struct upstream_conn *up, uint16_t status, const char *failure)
 		ex->unsent_raw = false;
 		buf_init(&up->out, 0);
 	}
+	if (fate == LEG_SEEN)
+		upstream_judge(ex, status);
 	leg_part(&up->leg);
 	up_close(up);
 	exchange_upstream_failed(ex, status, failure, fate);
@@ -481,6 +483,7 @@ static void up_start(struct upstream_conn *up, struct exchange *ex)
 	struct h1_limits limits = {.line = head, .head = head, .fields = up_limits(up)->fields};
 
 	leg_join(&up->leg, &h1_leg, ex);
+	up->leg.endpoint = up->endpoint;
 	up->interims = 0;
 	up->wrote = up->heard = up->head_done = up->response_done = false;
 	up->paused = up->full = up->streams = up->readable = up->eof = up->half_closed = false;
@@ -618,6 +621,12 @@ void upstream_resume(struct exchange *ex)
 	ex->upstream->codec->resume(ex->upstream);
 }
 
+void upstream_judge(struct exchange *ex, int status)
+{
+	if (ex->upstream != NULL)
+		pool_answered(ex->upstream->endpoint, status, loop_now(ex->worker->loop));
+}
+
 void upstream_detach(struct exchange *ex)
 {
 	if (ex->upstream != NULL)
@@ -698,6 +707,7 @@ struct upstreams *upstreams_new(struct worker *worker)
 	upstreams->worker = worker;
 	upstreams->contexts = up_contexts_new(worker);
 	pool_init(&upstreams->pool);
+	upstreams->pool.ejections = &worker->metrics.ejections;
 	timer_init(&upstreams->sweep, upstreams_sweep);
 	return upstreams;
 }

@@ -26,6 +26,8 @@ void upstream_begin(struct exchange *ex);
 bool upstream_body(struct exchange *ex, struct str_view bytes); /* all taken; false: full */
 void upstream_end(struct exchange *ex, const struct fields *trailers);
 void upstream_resume(struct exchange *ex); /* read the response again */
+/* What its endpoint answered, or was answered for it: too much of that, and it rests (pool.h). */
+void upstream_judge(struct exchange *ex, int status);
 void upstream_detach(struct exchange *ex); /* the exchange ends: pool the connection or close it */
 
 #endif

@@ -35,6 +35,7 @@ struct leg_codec { /* the functions of upstream.h, for one form; ex is the leg's
 struct leg {
 	const struct leg_codec *codec;
 	struct exchange *ex; /* NULL: they have forgotten each other */
+	struct endpoint *endpoint;
 };
 
 enum up_state { UP_CONNECTING, UP_ACTIVE, UP_IDLE, UP_CLOSED };

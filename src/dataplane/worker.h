@@ -23,6 +23,7 @@ struct worker_metrics {
 	metric_counter h2_resets, h2_attacks[H2_ATTACK_COUNT];
 	metric_counter access_dropped;
 	metric_counter challenges; /* tokens answered */
+	metric_counter ejections;  /* endpoints sent to rest */
 	metric_counter retries, mirrored, mirrors_dropped;
 	metric_counter streams, streams_refused;
 	metric_counter udp_sessions, udp_active, udp_in, udp_out, udp_dropped;

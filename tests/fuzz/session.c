@@ -253,6 +253,12 @@ void upstream_resume(struct exchange *ex)
 	CHECK(ex->upstream != NULL);
 }
 
+void upstream_judge(struct exchange *ex, int status)
+{
+	(void)ex;
+	(void)status;
+}
+
 void upstream_detach(struct exchange *ex)
 {
 	if (ex->upstream != NULL)

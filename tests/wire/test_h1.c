@@ -67,6 +67,14 @@ static const struct row rows[] = {
 	 SV_INIT(GET("/") "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
 			  "AAMAAABkAAQ\r\n\r\n"),
 	 "HTTP/1.1 200", "GET / ", NULL, "upgrade"},
+	{"a chain of gateways",
+	 SV_INIT(GET("/") "Via: 1.1 sallyport, 1.1 other, 1.1 sallyport\r\n\r\n"), "HTTP/1.1 200",
+	 "GET / ", "via: 1.1 sallyport, 1.1 other, 1.1 sallyport, 1.1 sallyport\r\n", NULL},
+	{"a request that goes round",
+	 SV_INIT(GET("/") "Via: 1.1 sallyport, 1.1 sallyport, 2.0 sallyport, 1.1 sallyport\r\n"
+			  "Via: 1.1 sallyport, 1.1 sallyport, 1.1 sallyport, 1.1 "
+			  "sallyport\r\n\r\n"),
+	 "HTTP/1.1 508", NULL, NULL, NULL},
 	{"OPTIONS * asks about us", SV_INIT("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"),
 	 "HTTP/1.1 204", NULL, NULL, NULL},
 	/* smuggling */
@@ -115,7 +123,129 @@ static const struct row rows[] = {
 	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
 		 "chunked\r\n\r\n3\nabc\n0\n\n"),
 	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"chunked that is not the last coding",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked, "
+		 "gzip\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"chunked in disguise",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 501", NULL, NULL, NULL},
+	{"chunked behind a vertical tab",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "\vchunked\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"chunked in quotes",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "\"chunked\"\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"Transfer-Encoding on two lines",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"Transfer-Encoding with nothing in it",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding:\r\nContent-Length: "
+		 "4\r\n\r\nabcd"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a folded Transfer-Encoding",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding:\r\n "
+		 "chunked\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a blank before the colon of Transfer-Encoding",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding : "
+		 "chunked\r\n\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"Content-Length that Connection nominates",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nConnection: Content-Length\r\nContent-Length: "
+		 "4\r\n\r\nabcd"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"the same length twice",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\nContent-Length: "
+		 "4\r\n\r\nabcd"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a length below nothing",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: -1\r\n\r\n"), "HTTP/1.1 400",
+	 NULL, NULL, NULL},
+	{"a length with nothing in it",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length:\r\n\r\n"), "HTTP/1.1 400",
+	 NULL, NULL, NULL},
+	{"a length in hexadecimal",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0x4\r\n\r\nabcd"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a length that overflows",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: "
+		 "18446744073709551620\r\n\r\nabcd"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a chunk size that overflows",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a chunk size with a sign",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a chunk size with a blank before",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n 3\r\nabc\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"no chunk size",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n\r\nabc\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a bare LF in a chunk extension",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n3;a\nb\r\nabc\r\n0\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a bare CR behind the last chunk",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n3\r\nabc\r\n0\r\rX\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"framing in the trailers is dropped",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n3\r\nabc\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: "
+		 "gzip\r\nHost: b.test\r\n\r\n"),
+	 "HTTP/1.1 200", "POST / ", "0\r\n", "b.test"},
+	{"a folded trailer",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n0\r\nX-T: a\r\n b\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a line of white space before the fields",
+	 SV_INIT("GET / HTTP/1.1\r\n \r\nHost: a.test\r\n\r\n"), "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a field without a colon", SV_INIT(GET("/") "X-A\r\n\r\n"), "HTTP/1.1 400", NULL, NULL,
+	 NULL},
+	{"a field without a name", SV_INIT(GET("/") ": a\r\n\r\n"), "HTTP/1.1 400", NULL, NULL,
+	 NULL},
+	{"a NUL in a name", SV_INIT(GET("/") "X\0A: b\r\n\r\n"), "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a bare CR in the request line", SV_INIT("GET / HTTP/1.1\rX: y\r\nHost: a.test\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a tab in the request line", SV_INIT("GET\t/ HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"two blanks in the request line", SV_INIT("GET  / HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"a blank behind the version", SV_INIT("GET / HTTP/1.1 \r\nHost: a.test\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"two empty lines before it", SV_INIT("\r\n\r\n" GET("/") "\r\n"), "HTTP/1.1 400", NULL,
+	 NULL, NULL},
+	{"the preface of HTTP/2 behind a request",
+	 SV_INIT(GET("/") "\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "HTTP/1.1 200", "GET / ", NULL,
+	 "PRI"},
 	/* hosts, targets, methods */
+	{"a Host with nothing in it", SV_INIT("GET / HTTP/1.1\r\nHost:\r\n\r\n"), "HTTP/1.1 400",
+	 NULL, NULL, NULL},
+	{"a Host with a path", SV_INIT("GET / HTTP/1.1\r\nHost: a.test/b\r\n\r\n"), "HTTP/1.1 400",
+	 NULL, NULL, NULL},
+	{"absolute-form without Host", SV_INIT("GET http://b.test/ HTTP/1.1\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"absolute-form of another scheme",
+	 SV_INIT("GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n"), "HTTP/1.1 400", NULL, NULL,
+	 NULL},
+	{"* in a GET", SV_INIT("GET * HTTP/1.1\r\nHost: a.test\r\n\r\n"), "HTTP/1.1 400", NULL,
+	 NULL, NULL},
+	{"authority-form in a GET", SV_INIT("GET a.test:80 HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+	 "HTTP/1.1 400", NULL, NULL, NULL},
+	{"TRACE", SV_INIT("TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n"), "HTTP/1.1 405", NULL, NULL,
+	 NULL},
+	{"HTTP/1.2", SV_INIT("GET / HTTP/1.2\r\nHost: a.test\r\n\r\n"), "HTTP/1.1 505", NULL, NULL,
+	 NULL},
 	{"no Host", SV_INIT("GET / HTTP/1.1\r\n\r\n"), "HTTP/1.1 400", NULL, NULL, NULL},
 	{"two Hosts", SV_INIT(GET("/") "Host: b.test\r\n\r\n"), "HTTP/1.1 400", NULL, NULL, NULL},
 	{"a Host with user information", SV_INIT("GET / HTTP/1.1\r\nHost: u@a.test\r\n\r\n"),
@@ -145,6 +275,7 @@ static void test_rows(void **state)
 		const struct row *row = &rows[i];
 		AUTO(auto_free) char *seen = NULL;
 
+		print_message("  %s\n", row->name);
 		(void)wire_talk(wire, row->send, got);
 		seen = wire_seen(wire);
 		if (strncmp(got, row->status, strlen(row->status)) != 0)
@@ -203,6 +334,32 @@ static const struct answer answers[] = {
 	 SV_INIT("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
 		 "websocket\r\n\r\n"),
 	 1, "HTTP/1.1 502", NULL},
+	{"chunked in HTTP/1.0",
+	 SV_INIT("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"another coding", SV_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"a length with a sign", SV_INIT("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"a folded line", SV_INIT("HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nContent-Length: 2\r\n\r\nok"),
+	 1, "HTTP/1.1 502", NULL},
+	{"a blank before the colon",
+	 SV_INIT("HTTP/1.1 200 OK\r\nX-A : a\r\nContent-Length: 2\r\n\r\nok"), 1, "HTTP/1.1 502",
+	 NULL},
+	{"a NUL", SV_INIT("HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 2\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"a bare CR", SV_INIT("HTTP/1.1 200 OK\r\nX-A: a\rb\r\nContent-Length: 2\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"a status of four digits", SV_INIT("HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"a status below 100", SV_INIT("HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"HTTP/2.0 in words", SV_INIT("HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok"), 1,
+	 "HTTP/1.1 502", NULL},
+	{"a chunk size that is none",
+	 SV_INIT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n"), 1,
+	 "HTTP/1.1 ", NULL},
+	{"nothing but blanks", SV_INIT("  \r\n\r\n"), 1, "HTTP/1.1 502", NULL},
 	{"garbage", SV_INIT("SSH-2.0-OpenSSH_9.2\r\n"), 1, "HTTP/1.1 502", NULL},
 };
 
@@ -247,6 +404,23 @@ static void test_no_poison(void **state)
 	assert_non_null(strstr(seen, "GET /2 "));
 }
 
+/* Answers that are failures send an endpoint to rest, though not when there is no other. */
+static void test_ejection(void **state)
+{
+	struct wire *wire = wire_start();
+	AUTO(auto_free) char *got = xmalloc(WIRE_TEXT_MAX);
+
+	(void)state;
+	wire_answer(wire, SV("HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno"), 0);
+	for (int i = 0; i < 5; i++)
+		(void)wire_talk(wire, SV(GET("/") "\r\n"), got);
+	assert_int_equal(wire_metric(wire, "sallyport_upstream_ejections_total"), 1);
+	wire_answer(wire, SV("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 0);
+	(void)wire_talk(wire, SV(GET("/") "\r\n"), got);
+	assert_memory_equal(got, "HTTP/1.1 200", 12);
+	wire_stop(wire);
+}
+
 /* A head that grows without end is refused at its limit, not kept. */
 static void test_endless_head(void **state)
 {
@@ -278,9 +452,8 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_no_poison),
+		cmocka_unit_test(test_rows),         cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_no_poison),    cmocka_unit_test(test_ejection),
 		cmocka_unit_test(test_endless_head),
 	};
 

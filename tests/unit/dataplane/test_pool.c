@@ -17,6 +17,7 @@ struct rig {
 	struct sock_addr addrs[COUNT];
 	struct backend backend;
 	uint64_t random;
+	metric_counter ejections;
 };
 
 static int start(void **state)
@@ -24,6 +25,7 @@ static int start(void **state)
 	struct rig *rig = xcalloc(1, sizeof(*rig));
 
 	pool_init(&rig->pool);
+	rig->pool.ejections = &rig->ejections;
 	rig->random = 1;
 	for (uint16_t i = 0; i < COUNT; i++)
 		assert_true(sock_addr_ip(&rig->addrs[i], SV("127.0.0.1"), (uint16_t)(8000 + i)));
@@ -87,6 +89,41 @@ static void test_failed_rests(void **state)
 	assert_int_equal(down->down_until, 6000);
 }
 
+/* Five answers in a row that are failures; the rest grows, and is forgiven. */
+static void test_answers(void **state)
+{
+	struct rig *rig = *state;
+	struct endpoint *bad = choose(rig, 0, 0);
+	int64_t now = 0;
+
+	for (int i = 0; i < 4; i++)
+		pool_answered(bad, 503, now);
+	pool_answered(bad, 200, now); /* not in a row */
+	pool_answered(bad, 500, now); /* its own affair */
+	for (int i = 0; i < 4; i++)
+		pool_answered(bad, 502, now);
+	assert_int_equal(bad->out_until, 0);
+	pool_answered(bad, 504, now);
+	assert_int_equal(bad->out_until, 5000);
+	assert_int_equal(atomic_load(&rig->ejections), 1);
+	for (int i = 0; i < 200; i++)
+		assert_ptr_not_equal(choose(rig, 4999, 0), bad);
+	for (int i = 0; i < 20; i++) /* what was under way makes it no longer */
+		pool_answered(bad, 503, 4999);
+	pool_worked(bad);
+	assert_int_equal(bad->out_until, 5000);
+	for (int64_t rest = 10000; rest <= 160000; rest *= 2) {
+		now = bad->out_until;
+		for (int i = 0; i < 5; i++)
+			pool_answered(bad, 503, now);
+		assert_int_equal(bad->out_until, now + (rest < 60000 ? rest : 60000));
+	}
+	now = bad->out_until + 3600001;
+	for (int i = 0; i < 5; i++)
+		pool_answered(bad, 503, now);
+	assert_int_equal(bad->out_until, now + 5000);
+}
+
 /* Somebody must be asked, when all have failed. */
 static void test_all_down(void **state)
 {
@@ -94,7 +131,11 @@ static void test_all_down(void **state)
 
 	for (int i = 0; i < 100; i++)
 		pool_failed(choose(rig, 0, 0), 0);
+	assert_int_equal(atomic_load(&rig->ejections), COUNT);
 	assert_non_null(choose(rig, 1, 0));
+	for (int i = 0; i < 100; i++)
+		pool_answered(choose(rig, 1, 0), 503, 1);
+	assert_non_null(choose(rig, 2, 0));
 }
 
 static void test_avoid(void **state)
@@ -132,8 +173,8 @@ static void test_sweep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_shares), EACH(test_failed_rests), EACH(test_all_down),
-		EACH(test_avoid),  EACH(test_sweep),
+		EACH(test_shares),  EACH(test_failed_rests), EACH(test_all_down),
+		EACH(test_answers), EACH(test_avoid),        EACH(test_sweep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
