@@ -19,9 +19,6 @@ static struct str_view key_of(const struct name *name, char text[KEY_MAX])
 	return sv_new(text, (size_t)len);
 }
 
-/* Other kinds have listeners of their own protocols. */
-#define CLASHING (ROUTE_BIT(ROUTE_HTTP) | ROUTE_BIT(ROUTE_GRPC))
-
 /* Values: own kinds in the low half, kinds of names below in the high half. */
 #define BELOW_SHIFT 8
 

@@ -10,6 +10,9 @@
 #include "base/map.h"
 #include "controller/attach.h"
 
+/* Other kinds have listeners of their own protocols. */
+#define CLASHING (ROUTE_BIT(ROUTE_HTTP) | ROUTE_BIT(ROUTE_GRPC))
+
 struct clash {
 	struct map claims; /* "listener hostname" -> kinds that have it, kinds below it */
 };

@@ -564,7 +564,9 @@ void compile_metrics(struct controllers *ctl, struct buf *out)
 		{"sallyport_gateways", "gauge", "Gateways of classes served here.",
 		 (double)compile->gateways.count},
 		{"sallyport_httproutes", "gauge", "HTTPRoutes known.",
-		 (double)compile->routes.by_key.count},
+		 (double)compile->routes.counts[ROUTE_HTTP]},
+		{"sallyport_listenersets", "gauge", "ListenerSets known.",
+		 (double)compile->gateways.set_count},
 		{"sallyport_compile_passes_total", "counter", "Passes of the compiler.",
 		 (double)compile->passes},
 		{"sallyport_compile_last_seconds", "gauge", "Time that the last pass took.",
@@ -574,6 +576,14 @@ void compile_metrics(struct controllers *ctl, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		metric_head(out, rows[i].name, rows[i].type, rows[i].help);
 		metric_sample(out, rows[i].name, "", rows[i].value);
+	}
+	metric_head(out, "sallyport_routes", "gauge", "Routes known, by kind.");
+	for (unsigned kind = 0; kind < ROUTE_KIND_COUNT; kind++) {
+		char labels[64];
+
+		snprintf(labels, sizeof(labels), "kind=\"%s\"", route_kinds[kind].kind);
+		metric_sample(out, "sallyport_routes", labels,
+			      (double)compile->routes.counts[kind]);
 	}
 }
 

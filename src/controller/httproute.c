@@ -192,6 +192,7 @@ void routes_pass(struct routes *routes, void (*visit)(void *arg, struct route *r
 	bool several;
 
 	routes->dirty = false;
+	memset(routes->counts, 0, sizeof(routes->counts));
 	LIST_EACH(&routes->all, node)
 	{
 		struct route *route = LIST_ENTRY(node, struct route, link);
@@ -202,8 +203,9 @@ void routes_pass(struct routes *routes, void (*visit)(void *arg, struct route *r
 		}
 		route_update(routes, route);
 		kinds |= ROUTE_BIT(route_kind_of(route->object));
+		routes->counts[route_kind_of(route->object)]++;
 	}
-	several = (kinds & (kinds - 1)) != 0;
+	several = (kinds & CLASHING) == CLASHING;
 	if (several || routes->clashed)
 		settle_clashes(routes);
 	routes->clashed = several;

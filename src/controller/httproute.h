@@ -31,7 +31,8 @@ struct routes {
 	struct compile_env compile;
 	uint64_t attach_epoch, grants_epoch;
 	bool dirty;   /* some route came, went, or has another spec */
-	bool clashed; /* in the last pass there were routes of several kinds */
+	bool clashed; /* in the last pass there were kinds that may clash (clash.h) */
+	size_t counts[ROUTE_KIND_COUNT]; /* of the last pass */
 };
 
 void routes_init(struct routes *routes);
