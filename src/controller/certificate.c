@@ -306,6 +306,7 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 		certificate_blocked(&look, NULL);
 		set_failed_words(&look);
 	}
+	certificate_alarm(&look);
 	if (!issuing && json_same(look.status, json_member(cert->json, "status"))) {
 		certificate_drop_note(&look);
 		certificate_clean_up(&look);

@@ -123,6 +123,9 @@ bool certificate_was_revoked(const struct cert_look *look, const char **reason,
 bool certificate_key_is_compromised(const struct cert_look *look);
 void certificate_forget_revocation(struct cert_run *run);
 
+/* ---- certificate_alarm.c ---- */
+void certificate_alarm(struct cert_look *look); /* the condition Expiring */
+
 /* ---- certificate_issuer.c: issuers in order ---- */
 #define NOTE_FALLBACKS "sallyport.dev/fallback-issuers" /* of a Certificate or its issuer */
 /* The issuer of the present attempt, as an issuerRef. */

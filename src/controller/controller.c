@@ -11,7 +11,7 @@ static const struct ctl_row *const rows[CTL_COUNT] = {
 	[CTL_COMPILE] = &ctl_compile, [CTL_SHIM] = &ctl_shim,
 	[CTL_ISSUER] = &ctl_issuer,   [CTL_CERTIFICATE] = &ctl_certificate,
 	[CTL_REQUEST] = &ctl_request, [CTL_ORDER] = &ctl_order,
-	[CTL_DNS01] = &ctl_dns01,
+	[CTL_DNS01] = &ctl_dns01,     [CTL_ALERT] = &ctl_alert,
 	[CTL_TIGERA] = &ctl_tigera,   [CTL_OWNER] = &ctl_owner,
 	[CTL_EVENT] = &ctl_event_row,
 };

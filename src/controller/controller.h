@@ -27,9 +27,12 @@ struct controllers_config {
 	struct dns *dns;
 	struct fetcher *fetcher;
 	const struct address_rules *rules; /* immutable */
-	const char *hooks;                 /* folder of scripts for DNS-01; NULL: none are run */
-	bool own_hooks;          /* they may belong to the user of this process instead of root */
-	uint16_t authority_port; /* where zones' own servers are asked; 0: 53 */
+	const char *hooks;         /* folder of scripts for DNS-01 and alerts; NULL: none are run */
+	const char *alert_hook;    /* name of a script there, run when certificates are not renewed;
+				      may be NULL */
+	const char *alert_webhook; /* URL that is told so; may be NULL */
+	bool own_hooks;            /* they may belong to the user of this process instead of root */
+	uint16_t authority_port;   /* where zones' own servers are asked; 0: 53 */
 };
 
 struct controllers *controllers_start(const struct controllers_config *config, struct err *err);

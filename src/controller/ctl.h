@@ -28,6 +28,7 @@ enum controller_id {
 	CTL_DNS01,       /* dns01.c: TXT records of DNS-01 Challenges */
 	CTL_TIGERA, /* tigera.c: Installation, GatewayAPI -> TigeraStatus, GatewayClass; Deployment
 		       status */
+	CTL_ALERT,  /* alert.c: certificates that are not renewed -> script, webhook; one key "" */
 	CTL_OWNER, /* owner.c: what its owner left behind is deleted; Namespaces empty themselves */
 	CTL_EVENT, /* event.c: Events older than an hour go */
 	CTL_COUNT
@@ -54,7 +55,7 @@ struct ctl_row {
 
 /* One row each, defined in the file named above. */
 extern const struct ctl_row ctl_compile, ctl_shim, ctl_issuer, ctl_certificate, ctl_request,
-	ctl_order, ctl_dns01, ctl_tigera, ctl_owner, ctl_event_row;
+	ctl_order, ctl_dns01, ctl_alert, ctl_tigera, ctl_owner, ctl_event_row;
 
 struct route; /* controller.c: where a watch's changes go */
 

@@ -70,6 +70,18 @@ int64_t renewal_leeway(int64_t not_before, int64_t not_after, int64_t renewal)
 	return tenth < leeway ? (tenth > 0 ? tenth : 0) : leeway;
 }
 
+enum renewal_alarm renewal_alarm(int64_t renewal, int64_t not_after, int64_t now, int64_t *next)
+{
+	int64_t whole = not_after > renewal ? not_after - renewal : 0;
+	int64_t late = not_after - whole / 2, soon = not_after - whole / 6;
+
+	*next = now < late ? late : now < soon ? soon : not_after;
+	return now < late        ? ALARM_NONE
+	       : now < soon      ? ALARM_LATE
+	       : now < not_after ? ALARM_SOON
+				 : ALARM_EXPIRED;
+}
+
 bool attempt_waits(int64_t next, int64_t now)
 {
 	return next > now && next - now <= 2 * DAY;

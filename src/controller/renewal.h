@@ -42,6 +42,15 @@ int64_t attempt_delay_before(int64_t delay, int64_t left);
 /* How much earlier than renewal_time a renewal may be moved when others are due then. */
 int64_t renewal_leeway(int64_t not_before, int64_t not_after, int64_t renewal);
 
+enum renewal_alarm {
+	ALARM_NONE,
+	ALARM_LATE,   /* half of the time between its renewal and its end has passed */
+	ALARM_SOON,   /* five sixths of it */
+	ALARM_EXPIRED /* all of it */
+};
+/* Of a certificate that has not been renewed; *next: when it is worse. */
+enum renewal_alarm renewal_alarm(int64_t renewal, int64_t not_after, int64_t now, int64_t *next);
+
 /* Is a time that was written down for the next try still ahead? One further off than any wait of
  * ours was written while the clock was wrong. */
 bool attempt_waits(int64_t next, int64_t now);

@@ -34,6 +34,10 @@ static const struct row {
 			     "instead of the system's"},
 	[SET_HOOKS_DIR] = {"hooks-dir", "hooksDir", HOOKS_DIR, "DIR",
 			   "scripts of root's that solvers may run"},
+	[SET_ALERT_HOOK] = {"alert-hook", "alertHook", NULL, "NAME",
+			    "script there, run when certificates are not renewed"},
+	[SET_ALERT_WEBHOOK] = {"alert-webhook", "alertWebhook", NULL, "URL",
+			       "is told when certificates are not renewed"},
 	[SET_ACCESS_LOG] = {"access-log", "accessLog", "off", "PATH|journal|off",
 			    "a line for each request"},
 	[SET_ACCESS_LOG_FORMAT] = {"access-log-format", "accessLogFormat", "text", "text|json",
@@ -357,6 +361,10 @@ static int interpret(struct options *options, struct err *err)
 	if (options->values[SET_DNS_SERVERS] != NULL &&
 	    dns_servers_check(options->values[SET_DNS_SERVERS], &why) < 0)
 		return bad_value(options, SET_DNS_SERVERS, why.msg, err);
+	if (options->values[SET_ALERT_WEBHOOK] != NULL &&
+	    !sv_starts(sv_from(options->values[SET_ALERT_WEBHOOK]), SV("https://")) &&
+	    !sv_starts(sv_from(options->values[SET_ALERT_WEBHOOK]), SV("http://")))
+		return bad_value(options, SET_ALERT_WEBHOOK, "an http or https URL is due", err);
 	if (interpret_numbers(options, err) < 0)
 		return -1;
 	if (!log_level_parse(options->values[SET_LOG_LEVEL], &options->log_level))

@@ -326,6 +326,8 @@ static int open_controllers(struct process *process, struct err *err)
 					    .fetcher = process->fetcher,
 					    .rules = process->rules,
 					    .hooks = hooks,
+					    .alert_hook = value_of(process, SET_ALERT_HOOK),
+					    .alert_webhook = value_of(process, SET_ALERT_WEBHOOK),
 					    .own_hooks = strcmp(hooks, HOOKS_DIR) != 0};
 
 	process->controllers = controllers_start(&config, err);

@@ -72,6 +72,10 @@ void certlab_start(struct certlab *lab)
 					    .jobs = lab->jobs,
 					    .dns = lab->dns,
 					    .fetcher = lab->fetcher,
+					    .hooks = lab->hooks,
+					    .own_hooks = true,
+					    .alert_hook = lab->alert_hook,
+					    .alert_webhook = lab->alert_webhook,
 					    .rules = lab->rules};
 	struct err err = {0};
 

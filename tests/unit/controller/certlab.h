@@ -24,6 +24,8 @@ struct certlab {
 	struct address_rules *rules;
 	struct controllers *ctl; /* NULL while it is "dead" */
 	uint16_t port;           /* "%P%" in documents: free when the lab began */
+	/* Of the next start, as in controller.h; their scripts may be those of this user. */
+	const char *hooks, *alert_hook, *alert_webhook;
 };
 
 /* where: state directory of SQLite, NULL: in memory. dns_servers as of loop/dns.h. */
