@@ -215,7 +215,7 @@ static const struct scenario scenarios[] = {
 		.text = "<html>\033[2J<h1>Unavailable</h1></html>")},
 	 .outcome = ACME_RETRY_LATER,
 	 .type = "",
-	 .text = "?[2J<h1>Unavailable"},
+	 .text = "?[2J Unavailable"},
 	{"F15: 429 with a short Retry-After is waited for",
 	 new_order,
 	 {FAULT("/newOrder", 1, FAULT_PROBLEM, .status = 429, .type = "rateLimited",
