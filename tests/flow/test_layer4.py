@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+import web
 import world
 from proc import free_port, run, wait_for
 
@@ -107,6 +108,15 @@ def read_all(sock):
     return got
 
 
+def wait_served(address, port, greeting):
+    """Workers take a route over a moment after its status says that it is accepted."""
+    def there():
+        with socket.create_connection((address, port), PATIENCE) as sock:
+            assert talk(sock, b"") == greeting
+        return True
+    wait_for(there, "a connection that says %r" % greeting)
+
+
 def certificate(box, name):
     """Files of a key and a self-signed certificate, and a context that trusts it."""
     key, cert = box / (name + ".key"), box / (name + ".crt")
@@ -124,6 +134,7 @@ def test_tcp_route_is_followed_and_weighed(daemon, services, http_port):
                  route("TCPRoute", "db", world.to("one", 1), world.to("two", 0)))
     daemon.wait_programmed()
     accepted(daemon, "tcproutes", "db")
+    wait_served(daemon.address, http_port, b"one\n")
     large = b"x" * 3000000
     for text in (b"", b"hello", large):
         with socket.create_connection((daemon.address, http_port), PATIENCE) as sock:
@@ -138,12 +149,7 @@ def test_tcp_route_is_followed_and_weighed(daemon, services, http_port):
     with socket.create_connection((daemon.address, http_port), PATIENCE) as kept:
         assert kept.recv(4) == b"one\n"
         daemon.apply(route("TCPRoute", "db", world.to("one", 0), world.to("two", 1)))
-
-        def moved():
-            with socket.create_connection((daemon.address, http_port), PATIENCE) as sock:
-                assert talk(sock, b"") == b"two\n"
-            return True
-        wait_for(moved, "the other backend")
+        wait_served(daemon.address, http_port, b"two\n")
         assert talk(kept, b"still") == b"still"
     status = daemon.get("gateways", "edge")["status"]["listeners"][0]
     assert status["attachedRoutes"] == 1
@@ -151,11 +157,12 @@ def test_tcp_route_is_followed_and_weighed(daemon, services, http_port):
 
 
 def refused(address, port):
-    with socket.create_connection((address, port), PATIENCE) as sock:
-        try:
+    """The reset may come before connect() has looked."""
+    try:
+        with socket.create_connection((address, port), PATIENCE) as sock:
             return sock.recv(1) == b""
-        except ConnectionResetError:
-            return True
+    except ConnectionResetError:
+        return True
 
 
 def test_connections_without_a_backend_are_refused(daemon, services, http_port):
@@ -170,8 +177,7 @@ def test_connections_without_a_backend_are_refused(daemon, services, http_port):
         assert refused(daemon.address, http_port), name
     daemon.apply(route("TCPRoute", "db", "one"))
     accepted(daemon, "tcproutes", "db")
-    with socket.create_connection((daemon.address, http_port), PATIENCE) as sock:
-        assert talk(sock, b"") == b"one\n"
+    wait_served(daemon.address, http_port, b"one\n")
 
 
 def test_three_kinds_of_tls_share_a_port(daemon, services, origin, box, https_port):
@@ -210,8 +216,11 @@ def test_three_kinds_of_tls_share_a_port(daemon, services, origin, box, https_po
                     assert data, got
                     got += data
                 return got
-    assert say("ended.test", b"abc", trusts["ended.test"]) == b"inner\nabc"
-    assert say("own.test", b"abc", trusts["own.test"]) == b"outer\nabc"
+    for name, greeting in (("ended.test", b"inner\n"), ("own.test", b"outer\n")):
+        wait_for(lambda n=name: say(n, b"abc", trusts[n]), "a connection for " + name)
+        assert say(name, b"abc", trusts[name]) == greeting + b"abc"
+    wait_for(lambda: web.get(daemon.address, https_port, "web.test", tls=trusts["web.test"]).status == 200,
+             "HTTPS")
     with socket.create_connection((daemon.address, https_port), PATIENCE) as raw:
         with trusts["web.test"].wrap_socket(raw, server_hostname="web.test") as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: web.test\r\nConnection: close\r\n\r\n")
@@ -247,17 +256,21 @@ def test_udp_route_is_followed(daemon, services):
     def ask(sock, text):
         sock.send(text)
         return sock.recv(65536)
+
+    def goes_to(name):
+        def there():
+            with client() as sock:
+                sock.settimeout(0.5)  # a datagram may be lost
+                assert ask(sock, b"c") == name + b" c"
+            return True
+        wait_for(there, "datagrams to go to " + name.decode())
+    goes_to(b"one")
     with client() as first, client() as second:
         assert ask(first, b"a") == b"one a"
         assert ask(second, b"b") == b"one b"
         # A new client goes where the route says now, one that is known stays.
         daemon.apply(route("UDPRoute", "dns", "two"))
-
-        def moved():
-            with client() as sock:
-                assert ask(sock, b"c") == b"two c"
-            return True
-        wait_for(moved, "the other backend")
+        goes_to(b"two")
         assert ask(first, b"d") == b"one d"
     daemon.apply(route("UDPRoute", "dns", "nobody"))
     daemon.wait_condition("udproutes", "dns", "ResolvedRefs", "False", "BackendNotFound",
