@@ -3,22 +3,17 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/own.h"
-#include "codec/json.h"
-#include "pki/ossl.h"
+#include "controller/cabundle.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 
-#define BUNDLE_CERTS_MAX 1000 /* of one ConfigMap; a system's whole bundle has some 150 */
-#define NAME_MAX_LEN     (CAS_MAPS_MAX * 600 + 64)
+#define NAME_MAX_LEN (CAS_MAPS_MAX * 600 + 64)
 
 struct bundle { /* what a ConfigMap came to */
 	uint64_t revision;
 	char *problem;
-	size_t count;
-	struct str_view *certs; /* DER, owned */
-	bool asked;             /* since the last sweep */
+	struct ca_bundle read;
+	bool asked; /* since the last sweep */
 };
 
 struct set {
@@ -35,58 +30,19 @@ struct cas {
 
 static void bundle_forget(struct bundle *bundle)
 {
-	for (size_t i = 0; i < bundle->count; i++)
-		OPENSSL_free((char *)bundle->certs[i].data);
-	free(bundle->certs);
+	ca_bundle_deinit(&bundle->read);
 	free(bundle->problem);
 	*bundle = (struct bundle){0};
 }
 
-static bool bundle_add(struct bundle *bundle, X509 *cert)
-{
-	unsigned char *der = NULL;
-	int len = i2d_X509(cert, &der);
-
-	if (len <= 0)
-		return false;
-	bundle->certs = xrealloc(bundle->certs, (bundle->count + 1) * sizeof(bundle->certs[0]));
-	bundle->certs[bundle->count++] = sv_new((const char *)der, (size_t)len);
-	return true;
-}
-
-/* NULL, or what is wrong. */
-static const char *bundle_parse(struct bundle *bundle, struct str_view pem)
-{
-	AUTO(auto_bio) BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-	bool whole = true;
-	X509 *cert;
-
-	while (whole && bundle->count < BUNDLE_CERTS_MAX &&
-	       (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		whole = bundle_add(bundle, cert);
-		X509_free(cert);
-	}
-	if (bundle->count == BUNDLE_CERTS_MAX)
-		return "ca.crt holds more than 999 certificates";
-	whole = whole && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-	ERR_clear_error();
-	if (!whole)
-		return "ca.crt holds something that is no certificate";
-	return bundle->count == 0 ? "ca.crt holds no PEM certificate" : NULL;
-}
-
 static void bundle_read(struct bundle *bundle, const struct object *configmap)
 {
-	const json_t *value = json_member(json_member(configmap->json, "data"), "ca.crt");
-	const char *wrong = "it has no member ca.crt";
+	struct err err = {.code = ERR_NONE};
 
 	bundle->revision = configmap->revision;
-	if (json_is_string(value))
-		wrong = bundle_parse(bundle,
-				     sv_new(json_string_value(value), json_string_length(value)));
-	if (wrong != NULL)
+	if (ca_bundle_object(&bundle->read, configmap, &err) < 0)
 		bundle->problem = xasprintf("ConfigMap %s/%s: %s", object_namespace(configmap),
-					    object_name(configmap), wrong);
+					    object_name(configmap), err.msg);
 }
 
 static struct bundle *bundle_get(struct cas *cas, const struct object *configmap)
@@ -119,7 +75,7 @@ static struct ca_set *set_make(struct cas *cas, const struct object *const *conf
 	size_t total = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct bundle *bundle = bundle_get(cas, configmaps[i]);
+		const struct ca_bundle *bundle = &bundle_get(cas, configmaps[i])->read;
 
 		if (bundle->count == 0)
 			continue;

@@ -3,6 +3,7 @@
 #include "base/own.h"
 #include "controller/grants.h"
 #include "controller/hostname.h"
+#include "controller/listenerset.h"
 #include "controller/shim_routes.h"
 
 #include <stdarg.h>

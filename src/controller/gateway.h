@@ -8,34 +8,14 @@
 #define CONTROLLER_GATEWAY_H
 
 #include "base/map.h"
+#include "controller/routekind.h"
 #include "dataplane/snapshot.h"
 #include "loop/sock.h"
 #include "store/store.h"
 
 #define GATEWAY_CONTROLLER    "sallyport.dev/gateway-controller"
-#define GATEWAY_GROUP         "gateway.networking.k8s.io"
 #define GATEWAY_ADDRESSES_MAX 16 /* as the Gateway API allows */
 #define LISTENER_CERTS_MAX    64
-
-enum route_kind { ROUTE_HTTP, ROUTE_GRPC, ROUTE_TLS, ROUTE_TCP, ROUTE_UDP, ROUTE_KIND_COUNT };
-#define ROUTE_BIT(kind) (1u << (kind))
-
-enum listener_protocol {
-	LISTENER_HTTP,
-	LISTENER_HTTPS,
-	LISTENER_TLS,         /* tls.mode Terminate */
-	LISTENER_PASSTHROUGH, /* protocol TLS, tls.mode Passthrough */
-	LISTENER_TCP,
-	LISTENER_UDP,
-	LISTENER_UNSUPPORTED
-};
-
-struct route_kind_row {
-	const char *kind, *plural;
-	unsigned protocols; /* of listeners that carry it: 1 << enum listener_protocol */
-};
-extern const struct route_kind_row route_kinds[ROUTE_KIND_COUNT];
-enum route_kind route_kind_of(const struct object *route);
 
 enum listener_conflict { CONFLICT_NONE, CONFLICT_HOSTNAME, CONFLICT_PROTOCOL };
 
@@ -150,11 +130,6 @@ bool gateway_same_wish(const struct object *a, const struct object *b);
 /* set: NULL for the Gateway's own. */
 void listener_init(struct gw_listener *listener, struct gateway *gateway, struct listenerset *set,
 		   const json_t *json);
-/* The Gateway or ListenerSet that it stands in: as it was read, and the newest. */
-const struct object *listener_owner(const struct gw_listener *listener);
-const struct object *listener_object(const struct gw_listener *listener);
-char *listener_id(const struct gw_listener *listener); /* heap; unlike all others */
-
 /* May it be bound and served? (Certificates and sockets are another matter.) */
 bool listener_usable(const struct gw_listener *listener);
 bool listener_has_tls(const struct gw_listener *listener); /* it ends here: certificates are due */

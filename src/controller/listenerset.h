@@ -33,6 +33,11 @@ void listenersets_deinit(struct gateways *gateways);
 bool listenersets_follow(struct gateways *gateways, const struct store *store);
 struct listenerset *listenersets_find(const struct gateways *gateways, struct str_view id);
 
+/* The Gateway or ListenerSet that it stands in: as it was read, and the newest. */
+const struct object *listener_owner(const struct gw_listener *listener);
+const struct object *listener_object(const struct gw_listener *listener);
+char *listener_id(const struct gw_listener *listener); /* heap; unlike all others */
+
 /* Of a reference of kind ListenerSet or Gateway that has the API's defaults: does it name this
  * kind? */
 bool is_gateway_api_ref(const json_t *ref, const char *kind);

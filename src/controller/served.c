@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/own.h"
+#include "controller/listenerset.h"
 
 #include <stdlib.h>
 

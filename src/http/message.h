@@ -36,7 +36,7 @@ struct http_request {
 	bool expect_continue; /* waits for 100 before it sends the body (never without a body) */
 	bool upgrade;         /* Connection: upgrade was there with any Upgrade (which is gone) */
 	bool websocket; /* GET with Upgrade: websocket alone, a key, no body: may become a tunnel */
-	bool connect;     /* asked for by extended CONNECT (RFC 8441), with websocket */
+	bool connect;   /* asked for by extended CONNECT (RFC 8441), with websocket */
 	bool te_trailers; /* TE: trailers */
 };
 

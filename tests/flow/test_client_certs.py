@@ -153,7 +153,7 @@ def test_other_authorities_are_asked_at_once(doors, pki, https_port):
 @pytest.mark.parametrize("text, words", [
     (None, "ConfigMap default/ca does not exist"),
     ("no certificate", "holds no PEM certificate"),
-    ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "that is no certificate"),
+    ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "that is no PEM certificate"),
 ])
 def test_without_an_authority_nothing_is_served(doors, pki, https_port, text, words):
     if text is None:
