@@ -60,7 +60,8 @@ void request_failed(struct request *request, const char *type, const char *fmt, 
 void request_issued(struct request *request, struct str_view chain, struct str_view ca);
 /* The sign of ACME issuers (request_order.c): through an Order. */
 void request_by_order(struct request *request);
-/* Dates, isCA and usages that spec asks for (request_sign.c). Without usages: for servers. */
+/* Dates, isCA and usages that spec asks for (request_sign.c). Without usages: for servers, a CA for
+ * anything. */
 void request_sign_how(const struct request *request, struct x509_sign_how *how);
 /* A list of URLs of an issuer's spec (at most 16); views has room for as many. */
 #define ISSUER_URLS_MAX 16

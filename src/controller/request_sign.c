@@ -12,7 +12,8 @@ void request_sign_how(const struct request *request, struct x509_sign_how *how)
 	size_t i;
 
 	how->is_ca = json_bool_at(spec, "isCA", false);
-	if (json_array_size(usages) == 0)
+	/* What a CA is for, all below it is for at most. */
+	if (json_array_size(usages) == 0 && !how->is_ca)
 		how->usages.purposes = X509_USAGE_SERVER;
 	json_array_foreach(usages, i, usage)
 	{

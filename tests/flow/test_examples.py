@@ -1,4 +1,6 @@
 """examples/ as an administrator meets them: applied as they are, but for ports and the authority."""
+import base64
+import json
 import os
 import re
 import shutil
@@ -136,3 +138,31 @@ def test_every_example_is_valid(daemons):
     daemon = daemons()
     for folder in folders:
         run(daemon.program, "--check", folder)
+
+
+def test_private_ca(daemon, origin, box):
+    port = free_port()
+    example = Example("private-ca", box, daemon,
+                      [(r"port: 8443$", "port: %d" % port), (r"port: 8080$", "port: %d" % origin.port)])
+    example.apply("1-authority.yaml", "2-client.yaml")
+    for name in ("inside-ca", "alice"):
+        daemon.cli("wait", "--for=condition=Ready", "certificate/" + name, "--timeout=30s")
+    files = {}
+    for secret, key in (("inside-ca", "tls.crt"), ("alice", "tls.crt"), ("alice", "tls.key")):
+        text = daemon.cli("get", "secret", secret, "-o",
+                          "jsonpath={.data['%s']}" % key.replace(".", "\\.")).stdout
+        files[secret, key] = box / (secret + "." + key)
+        files[secret, key].write_bytes(base64.b64decode(text))
+    root = files["inside-ca", "tls.crt"]
+    trusted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inside-ca"},
+               "data": {"ca.crt": root.read_text()}}
+    (box / "trusted.json").write_text(json.dumps(trusted))
+    daemon.cli("apply", "-f", str(box / "trusted.json"))
+    example.apply("3-gateway.yaml")
+    daemon.cli("wait", "--for=condition=Ready", "certificate/wiki-inside", "--timeout=30s")
+    alice = web.tls_context(root)
+    alice.load_cert_chain(files["alice", "tls.crt"], files["alice", "tls.key"])
+    answer = wait_for(lambda: web.get("127.0.0.1", port, "wiki.inside", "/", alice), "the wiki")
+    assert answer.status == 200 and answer.field("x-origin") == "app"
+    with pytest.raises(OSError):
+        web.get("127.0.0.1", port, "wiki.inside", "/", web.tls_context(root))
