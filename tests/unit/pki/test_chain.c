@@ -229,13 +229,45 @@ static void test_weak(void **state)
 	X509_free(root);
 }
 
+/* What a CA may sign for (RFC 5280, section 4.2.1.10). */
+static void test_name_constraints(void **state)
+{
+	static const struct {
+		const char *constraint, *says;
+	} cases[] = {
+		{"critical,permitted;DNS:example.com,permitted;IP:192.0.2.0/255.255.255.0", NULL},
+		{"critical,permitted;DNS:example.net", "does not allow the names"},
+		{"excluded;IP:192.0.2.7/255.255.255.255", "does not allow the names"},
+	};
+	struct pki *pki = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		X509_EXTENSION *extension =
+			X509V3_EXT_nconf_nid(NULL, NULL, NID_name_constraints, cases[i].constraint);
+		X509 *ca = X509_dup(pki->middle);
+		const struct cert_chain chain = {.count = 2, .certs = {pki->leaf, ca}};
+
+		assert_non_null(extension);
+		assert_int_equal(X509_add_ext(ca, extension, -1), 1);
+		assert_true(X509_sign(ca, pki->root_key, EVP_sha256()) > 0);
+		expect(&chain, pki->leaf_key, cases[i].says);
+		X509_EXTENSION_free(extension);
+		X509_free(ca);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_holds),          cmocka_unit_test(test_key),
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_dates),
-		cmocka_unit_test(test_expired_issuer), cmocka_unit_test(test_links),
-		cmocka_unit_test(test_path_length),    cmocka_unit_test(test_weak),
+		cmocka_unit_test(test_holds),
+		cmocka_unit_test(test_key),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_expired_issuer),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_path_length),
+		cmocka_unit_test(test_weak),
+		cmocka_unit_test(test_name_constraints),
 	};
 
 	return cmocka_run_group_tests(tests, pki_setup, pki_teardown);
