@@ -4,10 +4,12 @@ import json
 import os
 import re
 import shutil
+import ssl
 
 import pytest
 
 import web
+from h2_origin import H2Origin
 from proc import TOP, Process, free_port, run, wait_for
 
 SERVER = "https://acme-v02.api.letsencrypt.org/directory"
@@ -128,6 +130,28 @@ def test_several_services(daemon, ca, ports, box):
         assert web.get("127.0.0.1", http, "blog.example.com").field("location") == "https://blog.example.com/"
     finally:
         services.kill()
+
+
+def test_backend_protocols(daemon, origins, ports, box):
+    http, _, changes = ports
+    commands = re.findall(r"^    (openssl re.*|openssl x509.*|echo .*|\{ printf.*)$", open(os.path.join(
+        TOP, "examples", "backend-protocols", "README.md"), encoding="utf-8").read(), re.M)
+    for command in commands:
+        run("sh", "-c", "cd %s && %s" % (box, command))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(box / "shop.pem", box / "shop.key")
+    shop, api = origins("shop", tls=context), H2Origin()
+    example = Example("backend-protocols", box, daemon, changes + [
+        ("port: 8443", "port: %d" % shop.port), ("port: 50051", "port: %d" % api.port)])
+    try:
+        example.apply()
+        daemon.cli("apply", "-f", box / "ca.yaml")
+        daemon.wait_programmed("protocols")
+        answer = wait_for(lambda: web.get("127.0.0.1", http, "shop.example.com"), "the shop")
+        assert answer.status == 200 and answer.field("x-origin") == "shop"
+        assert web.get("127.0.0.1", http, "api.example.com", "/a").field("x-path") == "/a"
+    finally:
+        api.stop()
 
 
 def test_every_example_is_valid(daemons):
