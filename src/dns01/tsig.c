@@ -194,7 +194,8 @@ static int find_record(struct str_view answer, const struct tsig_key *key, struc
 			return err_set(err, ERR_PROTOCOL, "records follow the signature");
 		if (record.type != DNS_TYPE_TSIG)
 			continue;
-		found = record.section == DNS_ADDITIONAL && record.class == DNS_CLASS_ANY;
+		found = record.section == DNS_ADDITIONAL && record.class == DNS_CLASS_ANY &&
+			record.ttl == 0;
 		if (!found || !read_data(&message, &record, tsig))
 			return err_set(err, ERR_PROTOCOL, "its signature is malformed");
 		if (strcmp(record.name, key->name) != 0)

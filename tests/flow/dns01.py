@@ -223,6 +223,7 @@ class Knot:
         self.folder, self.zone = folder, zone
         self.host = own_address()
         self.port = free_port(self.host, udp=True)
+        (folder / "db").mkdir()
         (folder / "zone").write_text(
             "$ORIGIN %s.\n$TTL 60\n@ SOA ns1 admin 1 3600 600 86400 60\n@ NS ns1\nns1 A %s\n%s\n"
             % (zone, self.host, more))
@@ -266,6 +267,11 @@ zone:
     @property
     def address(self):
         return "%s:%d" % (self.host, self.port)
+
+    def add(self, name, value):
+        """A TXT record, by the administrator."""
+        for command in (["zone-begin"], ["zone-set", name + ".", "60", "TXT", '"%s"' % value], ["zone-commit"]):
+            run("knotc", "-s", self.folder / "knot.sock", *command[:1], self.zone, *command[1:])
 
     def txt(self, name):
         """The TXT values of a name, asked of the server itself."""

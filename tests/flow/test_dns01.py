@@ -3,12 +3,14 @@ import base64
 import json
 import os
 import shutil
+import tempfile
 
 import pytest
 
 import dns01
 import world
-from proc import run, wait_for
+from acme_ca import Pebble
+from proc import free_port, wait_for
 from test_certificates import shown
 
 SYSTEM = "sallyport-system"
@@ -133,3 +135,213 @@ def test_acme_dns_by_delegation(daemons, ca, records, services, knot):
     daemon.apply(text_secret("acme-dns", **{"acmedns.json": json.dumps({"www." + zone: account})}))
     daemon.wait_ready_certificate("wild", timeout=60)
     assert records.most(full) == 2
+
+
+@pytest.fixture
+def knot_ca(knot, box):
+    """knot_ca(zone): a name server, and an authority that asks it."""
+    made = []
+
+    def make(zone, **how):
+        server = knot(zone, **how)
+        where = box / "pebble"
+        where.mkdir()
+        made.append(Pebble(where, server, free_port()))
+        return server, made[-1]
+    yield make
+    for pebble in made:
+        pebble.stop()
+
+
+def rfc2136(server, algorithm="HMACSHA256", **more):
+    return {"rfc2136": dict({"nameserver": server.address, "tsigKeyName": "acme.key",
+                             "tsigAlgorithm": algorithm, "tsigSecretSecretRef": {"name": "update-key"}}, **more)}
+
+
+@pytest.mark.parametrize("algorithm, word, protocol", [
+    ("hmac-sha256", "HMACSHA256", "UDP"), ("hmac-sha512", "HMACSHA512", "TCP"),
+    ("hmac-sha1", "hmac-sha1", "UDP"), ("hmac-md5", "HMACMD5", "UDP")])
+def test_rfc2136(daemons, knot_ca, algorithm, word, protocol):
+    """Updates of a real server; the record goes again."""
+    zone = "upd.example.test"
+    server, ca = knot_ca(zone, algorithm=algorithm)
+    daemon = daemons(dns=server.address).start()
+    wildcard(daemon, ca, "www." + zone, text_secret("update-key", **{"tsig-secret-key": server.SECRET}),
+             issuer(ca, rfc2136(server, word, protocol=protocol)))
+    wait_for(lambda: daemon.list("challenges") == [] and server.txt("_acme-challenge.www." + zone) == [],
+             "the records to go", 30)
+
+
+def test_rfc2136_says_what_is_wrong(daemons, knot_ca):
+    """A wrong secret, then a server that is not the zone's: told, and mended without a new order."""
+    zone = "bad.example.test"
+    server, ca = knot_ca(zone)
+    daemon = daemons(dns=server.address).start()
+
+    def told(words):
+        wait_for(lambda: words in daemon.condition("certificates", "wild", "Ready")["message"], words, 60)
+    daemon.apply(text_secret("update-key", **{"tsig-secret-key": base64.b64encode(b"another").decode()}),
+                 issuer(ca, rfc2136(server)), world.certificate("wild", "*." + zone, privateKey=KEY))
+    told("the secret of the key \"acme.key\" is not the server's")
+    daemon.apply(text_secret("update-key", **{"tsig-secret-key": server.SECRET}))
+    daemon.wait_ready_certificate("wild", timeout=60)
+    assert ca.orders() == 1
+
+
+def test_delegated_zone(daemons, knot_ca):
+    """The record is made where the CNAME leads, and the solver of the wildcard's zone is taken."""
+    zone = "dlg.example.test"
+    server, ca = knot_ca(zone, more="_acme-challenge.www CNAME www.challenges.%s." % zone)
+    daemon = daemons(dns=server.address).start()
+    wildcard(daemon, ca, "www." + zone, text_secret("update-key", **{"tsig-secret-key": server.SECRET}),
+             issuer(ca, rfc2136(server), {"http01": {"gatewayHTTPRoute": {}}}))
+    wait_for(lambda: server.txt("www.challenges." + zone) == [], "the records to go", 30)
+
+
+def test_a_server_that_lacks_the_record_is_named(daemons, knot_ca, box):
+    """The CA is not told before every server shows it."""
+    zone = "lag.example.test"
+    server, ca = knot_ca(zone)
+    (box / "second").mkdir()
+    second = dns01.Knot(box / "second", zone)
+    daemon = daemons(dns=server.address).start()
+    try:
+        solver = rfc2136(server)
+        solver["nameservers"] = [server.address, second.address]
+        daemon.apply(text_secret("update-key", **{"tsig-secret-key": server.SECRET}), issuer(ca, solver),
+                     world.certificate("wild", "*." + zone, privateKey=KEY))
+        wait_for(lambda: second.address + ": the record is not there" in
+                 daemon.condition("certificates", "wild", "Ready")["message"], "the server's name", 60)
+        assert "POST /chalZ/" not in ca.log()
+        # After a kill it goes on where it was.
+        daemon.kill()
+        daemon.start()
+        values = server.txt("_acme-challenge." + zone)
+        assert len(values) == 1
+        second.add("_acme-challenge." + zone, values[0])
+        daemon.wait_ready_certificate("wild", timeout=60)
+        assert ca.orders() == 1
+        wait_for(lambda: server.txt("_acme-challenge." + zone) == [], "the record to go", 30)
+    finally:
+        second.stop()
+
+
+HOOK_DNSAPI = """#!/usr/bin/env sh
+dns_lab_add() {
+	_debug "adding" "$1"
+	LAB_TOKEN="${LAB_TOKEN:-$(_readaccountconf_mutable LAB_TOKEN)}"
+	_saveaccountconf_mutable LAB_TOKEN "$LAB_TOKEN"
+	export _H1="Authorization: Bearer $LAB_TOKEN"
+	_answer="$(_post "{\\"name\\":\\"$1\\",\\"value\\":\\"$2\\"}" "$LAB_URL/add" "" "POST" "application/json")"
+	if ! _contains "$_answer" '"fine"'; then
+		_err "the lab says: $_answer"
+		return 1
+	fi
+}
+dns_lab_rm() {
+	export _H1="Authorization: Bearer $LAB_TOKEN"
+	_post "{\\"name\\":\\"$1\\",\\"value\\":\\"$2\\"}" "$LAB_URL/remove" >/dev/null
+}
+"""
+
+HOOK_LEGO = """#!/bin/sh
+set -eu
+case $1 in present) verb=add ;; cleanup) verb=remove ;; esac
+curl -sS -H "Authorization: Bearer $LAB_TOKEN" --data "{\\"name\\":\\"${2%.}\\",\\"value\\":\\"$3\\"}" "$LAB_URL/$verb"
+"""
+
+HOOK_RAW = """#!/bin/sh
+set -eu
+case $1 in present) verb=add ;; cleanup) verb=remove ;; esac
+[ "$2" = -- ]
+case $5 in "$4".*) ;; *) exit 7 ;; esac
+value=$(printf %s "$5" | openssl dgst -sha256 -binary | openssl base64 -A | tr '+/' '-_' | tr -d =)
+curl -sS -H "Authorization: Bearer $LAB_TOKEN" --data "{\\"name\\":\\"_acme-challenge.$3\\",\\"value\\":\\"$value\\"}" "$LAB_URL/$verb"
+"""
+
+
+def lab(records):
+    def answer(method, path, query, headers, body):
+        if headers.get("Authorization") != "Bearer sesame":
+            return dns01.as_json("who are you?", 401)
+        wanted = json.loads(body)
+        {"/add": records.add, "/remove": records.remove}[path](wanted["name"], wanted["value"])
+        return dns01.as_json("fine")
+    return dns01.Service(answer)
+
+
+@pytest.fixture
+def hooks():
+    """A folder that only its owner can write to, down from the root."""
+    made = tempfile.mkdtemp(prefix="hooks.")
+    os.chmod(made, 0o755)
+
+    def add(name, text):
+        path = os.path.join(made, name)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, 0o755)
+        return made
+    yield add
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.mark.parametrize("script, text, how", [
+    ("dns_lab.sh", HOOK_DNSAPI, {}), ("lab", HOOK_LEGO, {"convention": "lego"}),
+    ("raw", HOOK_RAW, {"convention": "lego", "mode": "RAW"})])
+def test_exec(daemons, ca, records, services, hooks, script, text, how):
+    folder = hooks(script, text)
+    daemon = daemons("--hooks-dir", folder).start()
+    name = "exec-%s.example.test" % daemon.address.replace(".", "-")
+    wildcard(daemon, ca, name,
+             text_secret("lab", LAB_TOKEN="sesame", LAB_URL=services(lab(records)).url),
+             issuer(ca, {"exec": dict({"script": script, "secretRef": {"name": "lab"}}, **how)}))
+    assert records.most("_acme-challenge." + name) == 2
+    cleaned_up(daemon, records)
+
+
+def test_exec_that_fails(daemons, ca, records, services, hooks):
+    """What the script says stands in the condition; a script of others is not run; one that hangs ends."""
+    folder = hooks("dns_lab.sh", HOOK_DNSAPI)
+    hooks("slow", "#!/bin/sh\necho still busy\nsleep 1000 &\necho $! >%s/child\nwait\n" % folder)
+    hooks("open", "#!/bin/sh\n")
+    os.chmod(os.path.join(folder, "open"), 0o777)
+    daemon = daemons("--hooks-dir", folder).start()
+    url = services(lab(records)).url
+
+    def told(name, words, **solver):
+        daemon.apply(issuer(ca, {"exec": dict({"secretRef": {"name": "lab"}}, **solver)}),
+                     world.certificate(name, "*.%s.example.test" % name, privateKey=KEY))
+        wait_for(lambda: words in daemon.condition("certificates", name, "Ready")["message"], words, 60)
+    daemon.apply(text_secret("lab", LAB_TOKEN="wrong", LAB_URL=url))
+    told("a", "dns_lab.sh: exit status 1; it said: the lab says: \"who are you?\"", script="dns_lab.sh")
+    told("b", "may be written by others", script="open", convention="lego")
+    told("c", "no end within 1 s; it said: still busy", script="slow", convention="lego", timeout="1s")
+    child = int(open(os.path.join(folder, "child")).read())
+    wait_for(lambda: not os.path.exists("/proc/%d" % child) or
+             open("/proc/%d/stat" % child).read().split()[2] == "Z", "its child to end", 30)
+
+
+def test_the_wildcard_by_dns01_the_rest_by_http01(site, records, services):
+    """Two solvers without selector: each name takes the first one that can do it."""
+    hook = services(dns01.webhook(records))
+    site.daemon.apply(world.acme_issuer(site.ca, solvers=[
+        {"http01": {"gatewayHTTPRoute": {}}}, {"dns01": {"webhook": {"url": hook.url}}}]), site.http_gateway())
+    site.daemon.apply(world.certificate("both", site.name, "*." + site.name, privateKey=KEY))
+    site.daemon.wait_ready_certificate("both", timeout=60)
+    assert records.most("_acme-challenge." + site.name) == 1
+
+
+def test_deleted_meanwhile(daemons, ca, records, services):
+    """A Certificate that goes while its record is there takes the record with it."""
+    daemon = daemons().start()
+    hook = services(dns01.webhook(records))
+    name = "gone-%s.example.test" % daemon.address.replace(".", "-")
+    nobody = "127.0.0.1:%d" % free_port(udp=True)
+    daemon.apply(issuer(ca, {"webhook": {"url": hook.url}, "nameservers": [nobody]}),
+                 world.certificate("wild", "*." + name, privateKey=KEY))
+    wait_for(lambda: records.left(), "the record", 30)
+    wait_for(lambda: "no answer of " + nobody in daemon.condition("certificates", "wild", "Ready")["message"],
+             "the reason", 60)
+    daemon.cli("delete", "certificate", "wild")
+    cleaned_up(daemon, records)
