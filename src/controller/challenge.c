@@ -104,9 +104,9 @@ static void make_challenge(struct order_look *look, const json_t *authz, const c
 
 static void challenge_answered(void *arg, const struct acme_result *result)
 {
-	struct order_run *run = arg;
-	AUTO(auto_free) char *key = TAKE(run->asked_challenge);
-	const struct object *challenge = store_get(run->ctl->config.store, sv_from(key));
+	struct order_side *side = arg;
+	struct order_run *run = side->run;
+	const struct object *challenge = store_get(run->ctl->config.store, sv_from(side->key));
 	/* Refused: perhaps there is nothing left to answer. The order will tell. */
 	bool refused =
 		result->outcome == ACME_REFUSED && strcmp(result->problem.type, "malformed") == 0;
@@ -114,11 +114,13 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 	const char *state;
 	json_t *status;
 
-	run->call = NULL;
+	side->call = NULL;
 	account_count(run->ctl, result);
 	if (!order_look_of(run, &look) || (!refused && order_answer_failed(&look, result)) ||
-	    challenge == NULL)
+	    challenge == NULL) {
+		order_side_end_answer(side);
 		return;
+	}
 	state = refused ? NULL : json_str_at(result->body, "status");
 	run->asked_to_wait_ms = result->retry_after_ms;
 	status = status_copy(challenge);
@@ -128,7 +130,8 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 		status, "state",
 		json_string(state == NULL || strcmp(state, "pending") == 0 ? "processing" : state));
 	json_object_del(status, "reason");
-	challenge_learned(run, key, status);
+	side->status = status;
+	ctl_queue(run->ctl, CTL_ORDER, sv_from(run->key));
 	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Presented",
 		  "Presented challenge using %s challenge mechanism for %s",
 		  json_str_at(challenge->json, "spec.type"),
@@ -214,17 +217,15 @@ static bool answer_one(struct order_look *look, const json_t *authz, size_t inde
 	type = solver_type_of(challenge->json);
 	if (is_answered(challenge) || type == NULL)
 		return true;
+	if (order_side_answers(run, challenge->key))
+		return false;
 	if (!is_of_key(challenge, type, run->use.account->pkey)) {
 		challenge_drop(look->ctl, challenge);
 		return false;
 	}
-	if (type->present(look, challenge) && run->call == NULL) {
+	if (type->present(look, challenge) && run->result == NULL) {
 		run->serving_since = 0;
-		free(run->asked_challenge);
-		run->asked_challenge = xstrdup(challenge->key);
-		run->call = acme_challenge_answer(look->client,
-						  json_str_at(challenge->json, "spec.url"),
-						  challenge_answered, run);
+		order_side_answer(look, challenge, challenge_answered);
 	}
 	return false;
 }

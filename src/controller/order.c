@@ -63,8 +63,10 @@ static void use_changed(struct account_use *use, bool lost)
 {
 	struct order_run *run = CONTAINER_OF(use, struct order_run, use);
 
-	if (lost)
+	if (lost) {
 		run->call = NULL;
+		order_side_lost(run);
+	}
 	ctl_queue(run->ctl, CTL_ORDER, sv_from(run->key));
 }
 
@@ -94,8 +96,7 @@ static void run_free(void *value)
 	selfcheck_cancel(run->check);
 	account_release(&run->use);
 	json_decref(run->result);
-	free(run->result_key);
-	free(run->asked_challenge);
+	order_side_free(run);
 	free(run->key);
 	free(run);
 }
@@ -146,18 +147,11 @@ void order_poll_later(struct order_run *run, int64_t first_ms, int64_t retry_aft
 
 /* ---- what was learned, and is to be stored ---- */
 
-void challenge_learned(struct order_run *run, const char *key, json_t *status)
-{
-	json_decref(run->result);
-	free(run->result_key);
-	run->result = status;
-	run->result_key = xstrdup(key);
-	order_again(run, 0);
-}
-
 void order_learned(struct order_run *run, json_t *status)
 {
-	challenge_learned(run, run->key, status);
+	json_decref(run->result);
+	run->result = status;
+	order_again(run, 0);
 }
 
 /* true: it is stored, or there is nothing to store. */
@@ -167,13 +161,12 @@ static bool store_result(struct order_run *run)
 
 	if (run->result == NULL)
 		return true;
-	object = store_get(run->ctl->config.store, sv_from(run->result_key));
+	object = store_get(run->ctl->config.store, sv_from(run->key));
 	if (object != NULL && !json_same(json_member(object->json, "status"), run->result)) {
 		ctl_put_status(run->ctl, CTL_ORDER, object, json_incref(run->result));
 		return false;
 	}
 	json_decref(TAKE(run->result));
-	free(TAKE(run->result_key));
 	return true;
 }
 
@@ -227,6 +220,9 @@ static void follow(struct order_run *run)
 {
 	struct order_look look;
 
+	if (order_side_reading(run))
+		return; /* what they say is stored together */
+	order_side_store(run);
 	if (!store_result(run) || run->call != NULL || run->check != NULL ||
 	    !order_look_of(run, &look) || look.client == NULL || !is_due(&look))
 		return;
@@ -265,8 +261,8 @@ void order_nudge(struct controllers *ctl, struct str_view order_key)
 	struct order_look look;
 	json_t *status;
 
-	if (run == NULL || run->call != NULL || run->check != NULL || run->result != NULL ||
-	    !order_look_of(run, &look))
+	if (run == NULL || order_side_reading(run) || run->call != NULL || run->check != NULL ||
+	    run->result != NULL || !order_look_of(run, &look))
 		return;
 	status = status_copy(look.object);
 	json_object_del(status, "nextTryTime");

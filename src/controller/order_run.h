@@ -2,6 +2,7 @@
  *
  *     order.c          what is stored decides the next step; when; what changes concern an Order
  *     order_steps.c    one step, one request, one answer
+ *     order_side.c     requests of one Order that go side by side
  *     order_end.c      failures: try again, order anew, or the end
  *     challenge.c      Challenge objects: made, served, answered
  *     order_limits.c   what the CA allows in a time, counted here
@@ -23,6 +24,16 @@ struct orders {             /* ctl->state[CTL_ORDER] */
 	struct map ledgers; /* order_limits.c, by the issuer's store key */
 };
 
+#define ORDER_SIDE_MAX 4 /* requests of one Order side by side; as many connections there are */
+
+struct order_side { /* order_side.c; one of them */
+	struct order_run *run;
+	struct acme_call *call;
+	size_t index;   /* of the authorization that is read */
+	char *key;      /* of the Challenge that is answered; NULL: free */
+	json_t *status; /* of the Challenge, to be stored */
+};
+
 struct order_run { /* what only memory knows; of every Order that has not ended */
 	struct account_use use;
 	struct controllers *ctl;
@@ -30,7 +41,6 @@ struct order_run { /* what only memory knows; of every Order that has not ended 
 	struct acme_call *call;  /* at most one at a time */
 	struct selfcheck *check; /* under way */
 	/* Learned and not stored yet; nothing else happens before it is. */
-	char *result_key;
 	json_t *result;
 	int64_t not_before;       /* monotonic: the CA is not asked before */
 	int64_t waiting_since;    /* monotonic, for the end of the present wait; 0: does not wait */
@@ -40,10 +50,11 @@ struct order_run { /* what only memory knows; of every Order that has not ended 
 	unsigned polls;           /* since the last progress */
 	unsigned fetches;         /* of tokens by the CA, that moved a poll forward */
 	unsigned check_failures;
-	size_t asked;          /* index of the authorization in the call */
-	char *asked_challenge; /* key of the Challenge in the call */
-	bool told;             /* the present wait was asked for by the CA (Retry-After) */
-	bool fetched;          /* the CA has fetched a token before the answer to our POST came */
+	size_t asked; /* index of the authorization in the call */
+	struct order_side reads[ORDER_SIDE_MAX], answers[ORDER_SIDE_MAX];
+	bool noted;     /* the answer to a read was taken into the result */
+	bool told;      /* the present wait was asked for by the CA (Retry-After) */
+	bool fetched;   /* the CA has fetched a token before the answer to our POST came */
 	bool fresh;     /* the intent was stored by this process: no order of it can be there yet */
 	bool checked;   /* the self-check has let it pass */
 	bool inherited; /* the order was placed by a process that has ended */
@@ -63,7 +74,6 @@ struct order_look { /* one reconcile, or one answer */
 bool order_look_of(struct order_run *run, struct order_look *look);
 /* Writes status (taken) down before anything else happens. */
 void order_learned(struct order_run *run, json_t *status);
-void challenge_learned(struct order_run *run, const char *key, json_t *status); /* taken */
 /* Looks again, now or later; nothing is asked before. */
 void order_again(struct order_run *run, int64_t delay_ms);
 /* A wait that has not changed anything: the next poll, by Retry-After or growing. */
@@ -72,6 +82,20 @@ void order_progress(struct order_run *run);              /* polls begin anew */
 json_t *order_authz(const json_t *status, size_t index); /* borrowed; NULL: no more */
 void order_names(const struct order_look *look, struct acme_new_order *order,
 		 struct name_list *names);
+
+/* ---- order_side.c ---- */
+/* Reads an authorization; false: it has no URL, or there are enough under way. */
+bool order_side_read(struct order_look *look, size_t index, acme_done_fn *done);
+bool order_side_reading(const struct order_run *run);
+void order_side_end_reads(struct order_run *run); /* what is under way does not matter any more */
+/* Answers a Challenge when there is a free slot. arg of done: its struct order_side. */
+void order_side_answer(struct order_look *look, const struct object *challenge, acme_done_fn *done);
+bool order_side_answers(const struct order_run *run,
+			const char *key); /* under way, or to be stored */
+void order_side_end_answer(struct order_side *side);
+void order_side_store(struct order_run *run); /* what the CA has said to Challenges */
+void order_side_lost(struct order_run *run);  /* the client has ended, with its calls */
+void order_side_free(struct order_run *run);
 
 /* ---- order_steps.c ---- */
 void order_take_step(struct order_look *look);

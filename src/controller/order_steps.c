@@ -352,7 +352,10 @@ static json_t *offers_of(const struct acme_authz *authz)
 /* Stores what was read, when there is a solver for it. */
 static void note_authz(struct order_look *look, const struct acme_authz *authz)
 {
-	AUTO(auto_json) json_t *status = status_copy(look->object);
+	/* What others of the bunch have told is in the result already. */
+	AUTO(auto_json)
+	json_t *status = look->run->result != NULL ? json_deep_copy(look->run->result)
+						   : status_copy(look->object);
 	json_t *entry = order_authz(status, look->run->asked);
 	AUTO(auto_json) json_t *solver = NULL;
 	AUTO(auto_free) char *name = NULL;
@@ -371,6 +374,7 @@ static void note_authz(struct order_look *look, const struct acme_authz *authz)
 		return;
 	}
 	order_progress(look->run);
+	look->run->noted = true;
 	order_learned(look->run, TAKE(status));
 }
 
@@ -409,7 +413,26 @@ static void authz_read(void *arg, const struct acme_result *result)
 		return;
 	entry = order_authz(look.status, run->asked);
 	if (entry != NULL)
-		take_authz(&look, result, json_member(entry, "initialState") == NULL);
+		take_authz(&look, result, false);
+}
+
+/* One of a bunch; what ends the attempt ends the others as well. */
+static void authz_seen(void *arg, const struct acme_result *result)
+{
+	struct order_side *side = arg;
+	struct order_run *run = side->run;
+	struct order_look look;
+
+	side->call = NULL;
+	run->asked = side->index;
+	run->noted = false;
+	account_count(run->ctl, result);
+	if (!order_look_of(run, &look))
+		return;
+	if (!order_answer_failed(&look, result) && order_authz(look.status, run->asked) != NULL)
+		take_authz(&look, result, true);
+	if (!run->noted)
+		order_side_end_reads(run);
 }
 
 static bool read_authz(struct order_look *look, size_t index)
@@ -423,16 +446,19 @@ static bool read_authz(struct order_look *look, size_t index)
 	return true;
 }
 
-/* The first authorization that has not been read; false: all have. */
+/* The first authorizations that have not been read; false: all have. */
 static bool read_next_authz(struct order_look *look)
 {
 	const json_t *entry;
+	bool any = false;
 
 	for (size_t i = 0; (entry = order_authz(look->status, i)) != NULL; i++) {
-		if (json_member(entry, "initialState") == NULL)
-			return read_authz(look, i);
+		if (json_member(entry, "initialState") == NULL &&
+		    !order_side_read(look, i, authz_seen))
+			break;
+		any = any || json_member(entry, "initialState") == NULL;
 	}
-	return false;
+	return any;
 }
 
 static bool authz_was_pending(const json_t *entry)
@@ -537,7 +563,7 @@ static void finalized(void *arg, const struct acme_result *result)
 		return;
 	order_progress(run);
 	take_order(&look, result);
-	if (run->result != NULL && strcmp(run->result_key, run->key) == 0)
+	if (run->result != NULL)
 		json_object_set_new(run->result, "finalizedTime", json_time(ctl_now()));
 }
 

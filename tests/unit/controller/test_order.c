@@ -356,6 +356,53 @@ static void test_contact_changes(void **state)
 	assert_int_equal(fake_ca.asked[FAKE_ACCOUNT], 1);
 }
 
+static void apply_four_names(struct certlab *lab)
+{
+	certlab_apply(lab, setting);
+	certlab_apply(lab, "apiVersion: cert-manager.io/v1\n"
+			   "kind: Certificate\n"
+			   "metadata: {name: site}\n"
+			   "spec:\n"
+			   "  secretName: site\n"
+			   "  dnsNames: [a.example, b.example, c.example, d.example]\n"
+			   "  privateKey: {algorithm: ECDSA}\n"
+			   "  issuerRef: {name: fake, kind: ClusterIssuer}\n");
+}
+
+/* Names go side by side; what happens to one of them is known of the order. */
+static void test_side_by_side(void **state)
+{
+	struct certlab *lab = *state;
+
+	apply_four_names(lab);
+	expect_issued(lab);
+	assert_int_equal(fake_ca.asked[FAKE_AUTHZ], 4);
+	assert_int_equal(fake_ca.asked[FAKE_CHALLENGE], 4);
+	teardown(state);
+	setup(state);
+	lab = *state;
+	fake_ca.fault =
+		(struct fake_fault)FAULT(FAKE_AUTHZ, .outcome = ACME_GONE, .http_status = 404);
+	fake_ca.fault.times = 1;
+	apply_four_names(lab);
+	expect_issued(lab);
+	assert_int_equal(fake_ca.orders, 2);
+	teardown(state);
+	setup(state);
+	lab = *state;
+	fake_ca.fault = (struct fake_fault)FAULT(FAKE_CHALLENGE, .outcome = ACME_RETRY_LATER,
+						 .problem = {"serverInternal", "busy"});
+	fake_ca.fault.times = 1;
+	apply_four_names(lab);
+	certlab_expect(lab, CERT_KEY("site"), "Issuing", "True/ServerInternal");
+	certlab_set_status(lab, CERT_KEY("site"), "conditions.1",
+			   json_pack("{s:s, s:s, s:s, s:s}", "type", "Issuing", "status", "True",
+				     "reason", "ManuallyTriggered", "message", "by hand"));
+	expect_issued(lab);
+	assert_int_equal(fake_ca.orders, 1);
+	assert_int_equal(fake_ca.asked[FAKE_CHALLENGE], 5);
+}
+
 /* A signing request that somebody brings: what is signed is his, whatever Certificates say. */
 static void test_request_of_a_user(void **state)
 {
@@ -508,7 +555,7 @@ int main(void)
 		TEST(test_contact_changes),  TEST(test_request_of_a_user),
 		TEST(test_immutable_secret), TEST(test_many),
 		TEST(test_no_listener),      TEST(test_unbound_address),
-		TEST(test_wildcard),
+		TEST(test_wildcard),         TEST(test_side_by_side),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
