@@ -9,6 +9,7 @@ import pytest
 import web
 import world
 from proc import free_port, run, wait_for
+from test_examples import Example
 
 PATIENCE = 20
 
@@ -276,6 +277,37 @@ def test_udp_route_is_followed(daemon, services):
     daemon.wait_condition("udproutes", "dns", "ResolvedRefs", "False", "BackendNotFound",
                           of=world.parent_status)
     assert "udproutes" in daemon.cli("api-resources").stdout
+
+
+def test_the_example(daemon, services, box):
+    """examples/below-http, its listeners and services moved where they are free."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    key, cert, trust = certificate(box, "mail.example.com")
+    server.load_cert_chain(cert, key)
+    behind = {9883: services(TlsServer, Stream, "mail", server).port,
+              9432: free_port(),  # nobody there
+              9433: services(socketserver.ThreadingTCPServer, Stream, "database").port,
+              9300: services(socketserver.ThreadingUDPServer, Datagram, "dns").port}
+    before = {8883: free_port(), 5432: free_port(), 5300: free_port(udp=True)}
+    Example("below-http", box, daemon, [("port: %d$" % old, "port: %d" % new)
+                                        for old, new in {**behind, **before}.items()]).apply()
+    daemon.wait_programmed("below-http")
+    for _ in range(4):
+        wait_served("127.0.0.1", before[5432], b"database\n")
+
+    def mail():
+        with socket.create_connection(("127.0.0.1", before[8883]), PATIENCE) as raw:
+            with trust.wrap_socket(raw, server_hostname="mail.example.com") as sock:
+                return sock.recv(5) == b"mail\n"
+    wait_for(mail, "mail")
+
+    def dns():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.5)
+            sock.connect(("127.0.0.1", before[5300]))
+            sock.send(b"a")
+            return sock.recv(100) == b"dns a"
+    wait_for(dns, "dns")
 
 
 def test_the_short_names_list_them(daemon):
