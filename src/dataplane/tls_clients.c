@@ -7,7 +7,8 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 9 /* CAs between the client's certificate and one that is trusted */
+#define DEPTH_MAX 9     /* CAs between the client's certificate and one that is trusted */
+#define NAMES_MAX 16384 /* bytes of CAs' names that a client is told; above it, it is told none */
 
 struct policy {
 	struct list link; /* most recent first */
@@ -50,18 +51,33 @@ void tls_policies_free(struct tls_policies *policies)
 	free(policies);
 }
 
-/* A CA that the Gateway names is trusted as it is, root or not. The client is told the names. */
+/* The list helps a client to choose (RFC 8446, section 4.2.4), and has to fit into a message. */
+static bool tell_name(SSL_CTX *ctx, X509 *cert, size_t *told)
+{
+	int len = i2d_X509_NAME(X509_get_subject_name(cert), NULL);
+
+	if (*told <= NAMES_MAX)
+		*told += len < 0 ? 0 : (size_t)len;
+	if (*told > NAMES_MAX) {
+		SSL_CTX_set_client_CA_list(ctx, NULL);
+		return true;
+	}
+	return SSL_CTX_add_client_CA(ctx, cert) == 1;
+}
+
+/* A CA that the Gateway names is trusted as it is, root or not. */
 static bool trust(SSL_CTX *ctx, const struct ca_set *cas)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	bool fine = true;
+	size_t told = 0;
 
 	for (size_t i = 0; fine && i < cas->count; i++) {
 		const unsigned char *der = (const unsigned char *)cas->certs[i].data;
 		X509 *cert = d2i_X509(NULL, &der, (long)cas->certs[i].len);
 
 		fine = cert != NULL && X509_STORE_add_cert(store, cert) == 1 &&
-		       SSL_CTX_add_client_CA(ctx, cert) == 1;
+		       tell_name(ctx, cert, &told);
 		X509_free(cert);
 	}
 	return fine;

@@ -150,6 +150,15 @@ def test_other_authorities_are_asked_at_once(doors, pki, https_port):
         wait_for(lambda: status(doors, https_port, "mutual.test", pki.client(name)) == 200, name)
 
 
+def test_many_authorities(doors, pki, https_port):
+    """Their names would not fit into the handshake; they are good all the same."""
+    doors.apply(config_map("ca", 900 * pki.text("other.pem") + pki.text("good.pem")))
+    wait_for(lambda: status(doors, https_port, "mutual.test", pki.client("client-good")) == 200,
+             "a bundle of many")
+    assert status(doors, https_port, "mutual.test", pki.client("client-other")) == 200
+    refused(doors, https_port, "mutual.test", pki.client())
+
+
 @pytest.mark.parametrize("text, words", [
     (None, "ConfigMap default/ca does not exist"),
     ("no certificate", "holds no PEM certificate"),

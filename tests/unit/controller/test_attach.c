@@ -204,6 +204,52 @@ static void conflicts(void **state)
 	}
 }
 
+#define TLS_AT(name, port, host)                                                        \
+	"{name: " name ", port: " port ", protocol: HTTPS, hostname: '" host "', tls: " \
+	"{certificateRefs: [{name: c}]}}"
+
+static void overlaps(void **state)
+{
+	static const struct {
+		const char *listeners;
+		const char *with[3]; /* whose hostname is also theirs; NULL: nobody's */
+	} cases[] = {
+		{TLS_AT("a", "443", "a.x") "," TLS_AT("b", "443", "b.x"), {NULL, NULL}},
+		{TLS_AT("a", "443", "foo.a.x") "," TLS_AT("b", "443", "foo.b.x") "," TLS_AT(
+			 "c", "443", "*.a.x"),
+		 {"c", NULL, "a"}},
+		{TLS_AT("a", "443", "a.b.x") "," TLS_AT("b", "443", "*.x"), {"b", "a"}},
+		{TLS_AT("a", "443", "*.b.x") "," TLS_AT("b", "443", "*.x"), {"b", "a"}},
+		{TLS_AT("a", "443", "a.x") "," TLS_AT("b", "444", "*.x"), {NULL, NULL}},
+		{TLS_AT("a", "443", "a.x") ", {name: b, port: 443, protocol: HTTPS, tls: {}}",
+		 {"b", "a"}},
+		{L("a", "80", "HTTP", ", hostname: a.x") "," L("b", "80", "HTTP", ""),
+		 {NULL, NULL}},
+		/* Who is not served does not matter. */
+		{TLS_AT("a", "443", "a.x") "," TLS_AT("b", "443", "a.x") "," TLS_AT("c", "443",
+										    "*.x"),
+		 {NULL, NULL, NULL}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(auto_free) char *text = xasprintf(OLD("%s", ""), cases[i].listeners);
+		struct gateways gateways = {0};
+
+		gateways_add(&gateways, gateway_of(text));
+		gateways_judge(&gateways);
+		for (size_t j = 0; j < gateways.list[0]->listener_count; j++) {
+			const struct gw_listener *with = gateways.list[0]->listeners[j].overlap;
+			struct str_view want =
+				cases[i].with[j] == NULL ? SV("") : sv_from(cases[i].with[j]);
+
+			if (!sv_eq(with == NULL ? SV("") : with->name, want))
+				fail_msg("case %zu, listener %zu", i, j);
+		}
+		gateways_deinit(&gateways);
+	}
+}
+
 static void addresses(void **state)
 {
 	static const struct {
@@ -340,8 +386,10 @@ static void parents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hostnames), cmocka_unit_test(selectors), cmocka_unit_test(grants),
-		cmocka_unit_test(conflicts), cmocka_unit_test(addresses), cmocka_unit_test(parents),
+		cmocka_unit_test(hostnames), cmocka_unit_test(selectors),
+		cmocka_unit_test(grants),    cmocka_unit_test(conflicts),
+		cmocka_unit_test(overlaps),  cmocka_unit_test(addresses),
+		cmocka_unit_test(parents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
