@@ -69,9 +69,9 @@ struct fetch_answer {
 	struct str_view replay_nonce, location, retry_after, content_type, date;
 	struct str_view server; /* of whom it may be */
 	struct str_view links;  /* all Link values, joined by ", " */
-	const char *final_url; /* after redirects */
-	bool reused;           /* the request went over a kept connection */
-	bool sent;             /* the server may have seen the request */
+	const char *final_url;  /* after redirects */
+	bool reused;            /* the request went over a kept connection */
+	bool sent;              /* the server may have seen the request */
 };
 
 /* Borrowed for the call; runs once in a later turn. A POST is sent at most once: a kept connection

@@ -11,6 +11,7 @@
 #include "pki/x509.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define TEXT_MAX  (512u << 10) /* of one file */
 #define KEY_FIRST 16384        /* room for a key: a buffer that grows leaves copies behind */
@@ -109,8 +110,11 @@ static int p12_text(const struct pair *pair, const char *path, struct buf *text,
 {
 	struct p12_how p12 = {.password = pair->how->password, .name = pair->what->name};
 	struct err none = {.code = ERR_NONE};
+	struct stat info;
 
-	if (manifest_slurp(path, text, &none) == 0 &&
+	/* what is no file may never end */
+	if (lstat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+	    manifest_slurp(path, text, &none) == 0 &&
 	    p12_holds(buf_view(text), p12.password, pair->key, &pair->chain))
 		return 0;
 	buf_reset(text);

@@ -2,7 +2,8 @@
  *
  *     accounts/HOST/PATH/ID/    private_key.json (a JWK), regr.json
  *     renewal/NAME.conf         settings of the certificate NAME
- *     live/NAME/                links to ../../archive/NAME/; archive may itself be a link elsewhere
+ *     live/NAME/                links to ../../archive/NAME/; archive may itself be a link
+ * elsewhere
  */
 #include "cli/import.h"
 
