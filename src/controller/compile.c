@@ -455,6 +455,7 @@ void compile_reconcile(struct controllers *ctl, struct str_view key)
 	}
 	compile->untold = true;
 	routes_status_lost(&compile->routes, key);
+	policies_status_lost(compile->policies);
 	if (sv_starts(key, SV("gateway.envoyproxy.io/backends/")))
 		compile_check_backend(compile, key);
 	if (sv_starts(key, SV(TRAFFIC_PREFIX)))

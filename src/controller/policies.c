@@ -46,6 +46,7 @@ struct policies {
 	struct map targets; /* "Service/default/shop" -> struct aimed */
 	struct ca_set *system;
 	bool dirty;
+	bool untold; /* some status may be another */
 };
 
 /* ---- targets ---- */
@@ -365,6 +366,7 @@ void policies_changed(struct policies *policies, const struct object *before,
 	struct policy *policy = map_get(&policies->by_key, key);
 	struct object *old = policy == NULL ? NULL : policy->object;
 
+	policies->untold = true;
 	if (after == NULL) {
 		if (policy != NULL)
 			policy_drop(policies, key);
@@ -429,6 +431,7 @@ bool policies_refresh(struct policies *policies)
 	if (!policies->dirty)
 		return false;
 	policies->dirty = false;
+	policies->untold = true;
 	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
 		if (((struct policy *)value)->changed)
 			policy_read(policies, value);
@@ -512,6 +515,7 @@ void policies_ancestors_begin(struct policies *policies)
 {
 	void *value;
 
+	policies->untold = true;
 	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);)
 		ancestors_forget(value);
 }
@@ -664,12 +668,20 @@ static json_t *status_of(const struct policy *policy, int64_t now)
 	return json_pack("{s:o}", "ancestors", ancestors);
 }
 
+void policies_status_lost(struct policies *policies)
+{
+	policies->untold = true;
+}
+
 void policies_statuses(struct policies *policies, int64_t now,
 		       void (*put)(void *arg, const struct object *object, json_t *status),
 		       void *arg)
 {
 	void *value;
 
+	if (!policies->untold)
+		return;
+	policies->untold = false;
 	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
 		const struct policy *policy = value;
 		json_t *status = status_of(policy, now);

@@ -52,6 +52,8 @@ struct policy_result policies_find(const struct policies *policies,
 void policies_ancestors_begin(struct policies *policies);
 void policies_ancestor(struct policies *policies, const struct policy_subject *subject,
 		       const struct object *gateway);
+/* A status that was put did not arrive. */
+void policies_status_lost(struct policies *policies);
 /* Statuses that differ from what is stored. */
 void policies_statuses(struct policies *policies, int64_t now,
 		       void (*put)(void *arg, const struct object *object, json_t *status),

@@ -166,14 +166,17 @@ static size_t parse(struct upstream_conn *up, struct str_view run)
 	return done;
 }
 
-static void ended(struct upstream_conn *up)
+/* cut: by an error, not by an end. With TLS that tells a whole answer from one that somebody cut
+ * (RFC 9112, section 9.8). */
+static void ended(struct upstream_conn *up, bool cut)
 {
 	struct exchange *ex = up->leg.ex;
 
 	up->eof = true;
 	if (ex == NULL)
 		up_close(up);
-	else if (ex->upgraded || (up->head_done && h1_body_eof(&up->body)))
+	else if (ex->upgraded ||
+		 (up->head_done && !(cut && up->tls != NULL) && h1_body_eof(&up->body)))
 		up_finished(up, 1);
 	else
 		up_fail(up, 502, up->head_done ? "upstream_truncated" : "upstream_closed");
@@ -228,7 +231,7 @@ static bool read_once(struct upstream_conn *up)
 	up->readable = false;
 	if (count < 0 && up_would_block(error) && !up->eof)
 		return false;
-	ended(up);
+	ended(up, count < 0);
 	return false;
 }
 

@@ -1,5 +1,6 @@
 """Backends that are spoken to with TLS or HTTP/2: who is believed, who is shown, what is shared."""
 import concurrent.futures
+import http.client
 import socket
 import ssl
 import threading
@@ -261,3 +262,29 @@ def test_streams_to_a_backend_with_tls(daemon, pki, http_port):
     finally:
         for listener in listeners:
             listener.close()
+
+
+def test_an_answer_that_is_cut_is_not_whole(daemon, pki, http_port):
+    """Over TLS an answer without length ends with close_notify; without it somebody may have cut it."""
+    answers = [True, False]  # says good-bye?
+
+    def accept():
+        while answers:
+            raw, _ = listener.accept()
+            link = context.wrap_socket(raw, server_side=True)
+            while b"\r\n\r\n" not in link.recv(65536):
+                pass
+            link.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it")
+            if answers.pop(0):
+                link.unwrap()
+            link.close()
+    context = pki.server("DNS:app.inside")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        daemon.apply(world.gateway(daemon.address, [world.listener("http", http_port)]), ca_map(pki),
+                     policy("app"), world.backend("app", listener.getsockname()),
+                     world.route("all", world.rule("app")))
+        daemon.wait_programmed()
+        assert web.get(daemon.address, http_port, "a.test").body == b"all of it"
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            web.get(daemon.address, http_port, "a.test")
