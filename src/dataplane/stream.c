@@ -32,6 +32,7 @@ struct stream {
 	struct task turn;     /* goes on in the next turn */
 	int64_t active_ms;    /* when bytes moved last */
 	bool connecting;
+	bool joined;        /* a backend took it */
 	bool shaking;       /* hands, once connected: still connecting */
 	bool readable, fin; /* the kernel may have bytes; and the peer's FIN behind them */
 	bool blocked;       /* the backend takes no more now */
@@ -262,6 +263,7 @@ static void leg_connected(struct stream *stream)
 	stream->connecting = stream->shaking = false;
 	stream->flow.status = 200;
 	stream->flow.failure = NULL;
+	stream->joined = true;
 	l4_worked(&stream->flow);
 	stream_moved(stream);
 }
@@ -437,7 +439,7 @@ static void stream_closed(struct conn *conn)
 
 	leg_close(stream);
 	task_cancel(&stream->turn);
-	if (stream->flow.status != 200)
+	if (!stream->joined && stream->flow.status != 200)
 		metric_add(&conn->worker->metrics.streams_refused, 1);
 	l4_end(&stream->flow, &line);
 	stream->magic = 0;

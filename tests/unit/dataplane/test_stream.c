@@ -228,6 +228,7 @@ static void test_resets_pass(void **state)
 	expect_text(backend, "a");
 	reset(backend);
 	expect_reset(client);
+	assert_int_equal(rig_metric(&bed.rig, "sallyport_streams_refused_total"), 0);
 	client = rig_connect(bed.binding);
 	backend = backend_accept(bed.listener);
 	send_text(client, "a");
