@@ -10,7 +10,7 @@ import pytest
 import dns01
 import world
 from acme_ca import Pebble
-from proc import free_port, wait_for
+from proc import TOP, free_port, wait_for
 from test_certificates import shown
 
 SYSTEM = "sallyport-system"
@@ -345,3 +345,13 @@ def test_deleted_meanwhile(daemons, ca, records, services):
              "the reason", 60)
     daemon.cli("delete", "certificate", "wild")
     cleaned_up(daemon, records)
+
+
+def test_examples(daemon):
+    """examples/dns01 is taken as it is."""
+    folder = os.path.join(TOP, "examples", "dns01")
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".yaml"):
+            daemon.cli("apply", "-f", os.path.join(folder, name))
+    assert {"rfc2136", "acme-dns", "cloudflare", "route53", "webhook", "exec"} <= {
+        o["metadata"]["name"] for o in daemon.list("clusterissuers", None)}
