@@ -42,7 +42,7 @@ struct run { /* what only memory knows of a Challenge */
 	char *key;
 	json_t *last; /* the Challenge as it was seen last */
 	bool over;    /* the record is taken away, or was never made; the object is to go */
-	bool ending; /* it is to be taken away */
+	bool ending;  /* it is to be taken away */
 	bool orphan;  /* the object is gone */
 	enum phase phase;
 	struct place_finder *finder;
@@ -723,6 +723,41 @@ const struct solver_type solver_dns01 = {.type = "DNS-01",
 					 .present = dns01_present,
 					 .drop = dns01_drop};
 
+/* ---- a Secret that was put right: what waits for the next try tries now ---- */
+
+static bool names_secret(const json_t *dns01, const char *secret)
+{
+	const char *provider = dns01_provider_name(dns01), *member;
+	json_t *value;
+
+	if (provider == NULL)
+		return false;
+	json_object_foreach((json_t *)json_member(dns01, provider), member, value)
+	{
+		if (sv_eq(json_sv_at(value, "name"), sv_from(secret)))
+			return true;
+	}
+	return false;
+}
+
+static void secret_map(struct controllers *ctl, const struct object *before,
+		       const struct object *after)
+{
+	const char *name = object_name(after != NULL ? after : before);
+	struct str_view key;
+	void *value;
+
+	for (size_t it = 0; map_next(&dns01_of(ctl)->runs, &it, &key, &value);) {
+		struct run *run = value;
+
+		if (run->phase != PHASE_IDLE || run->not_before == 0 ||
+		    !names_secret(solver_of(run), name))
+			continue;
+		run->not_before = 0;
+		ctl_queue(ctl, CTL_DNS01, key);
+	}
+}
+
 /* ---- life ---- */
 
 static int dns01_start_all(struct controllers *ctl, struct err *err)
@@ -753,7 +788,8 @@ static void dns01_stop_all(struct controllers *ctl)
 
 const struct ctl_row ctl_dns01 = {
 	.name = "dns01",
-	.watches = {{.prefix = "acme.cert-manager.io/challenges/"}},
+	.watches = {{.prefix = "acme.cert-manager.io/challenges/"},
+		    {.prefix = "core/secrets/", .map = secret_map}},
 	.reconcile = dns01_reconcile,
 	.start = dns01_start_all,
 	.stop = dns01_stop_all,
