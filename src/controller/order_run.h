@@ -14,6 +14,7 @@
 #include "acme/order.h"
 #include "controller/account.h"
 #include "controller/order.h"
+#include "pki/x509.h"
 #include "controller/solver.h"
 
 struct selfcheck;
@@ -96,6 +97,11 @@ void order_side_end_answer(struct order_side *side);
 void order_side_store(struct order_run *run); /* what the CA has said to Challenges */
 void order_side_lost(struct order_run *run);  /* the client has ended, with its calls */
 void order_side_free(struct order_run *run);
+
+/* ---- order_chain.c ---- */
+/* Adds to a chain of one certificate what issued it, from the Secret of the Certificate; false: it
+ * is not there. The caller checks the chain. */
+bool order_complete_chain(const struct order_look *look, struct cert_chain *chain);
 
 /* ---- order_steps.c ---- */
 void order_take_step(struct order_look *look);

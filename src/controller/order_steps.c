@@ -610,12 +610,20 @@ static int check_chain(const struct order_look *look, struct str_view pem, struc
 	order_names(look, &order, &names);
 	wanted = name_list_view(&names);
 	rc = chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, err);
+	if (rc == 0 && chain.count == 1) {
+		bool whole =
+			order_complete_chain(look, &chain) &&
+			chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, NULL) == 0;
+
+		while (!whole && chain.count > 1)
+			X509_free(TAKE(chain.certs[--chain.count]));
+		ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "NoIntermediate",
+			  "the CA returned the certificate without its issuer's: %s",
+			  whole ? "the one of the certificate before it is taken"
+				: "some clients will not trust it");
+	}
 	name_list_deinit(&names);
 	csr_info_deinit(&info);
-	if (rc == 0 && chain.count == 1)
-		ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "NoIntermediate",
-			  "the CA returned the certificate without its issuer's: some clients "
-			  "will not trust it");
 	return rc < 0 ? rc : chain_to_pem(&chain, out, err);
 }
 

@@ -193,6 +193,8 @@ static void get_certificate(unsigned number, struct answer *answer)
 		chain.certs[0] = fake_ca.root;
 		chain.count = 1;
 	}
+	if (fake_ca.leaf_only)
+		chain.count = 1;
 	buf_init(&answer->text, 65536);
 	(void)chain_to_pem(&chain, &answer->text, NULL);
 	answer->result.text = buf_view(&answer->text);

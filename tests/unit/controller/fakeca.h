@@ -65,6 +65,7 @@ struct fake_ca {
 	int64_t not_before;       /* of certificates, from now */
 	bool any_account;         /* there are several: no key is refused */
 	bool wrong_key;           /* certificates are for another key */
+	bool leaf_only;           /* chains lack what issued the certificate (F74) */
 	void (*fetched)(void *arg, struct str_view token); /* the CA looks at a challenge */
 	void *fetched_arg;
 	EVP_PKEY *key; /* of the CA */

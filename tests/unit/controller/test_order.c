@@ -369,6 +369,44 @@ static void apply_four_names(struct certlab *lab)
 			   "  issuerRef: {name: fake, kind: ClusterIssuer}\n");
 }
 
+static bool is_chain_of(struct certlab *lab, const void *arg)
+{
+	const struct object *secret = store_get(lab->store, SV(SECRET_KEY("site")));
+	const size_t *count = arg;
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	AUTO(buf_deinit) struct buf pem = {0};
+
+	return is_issued(lab, NULL) && secret != NULL && secret_value(secret, "tls.crt", &pem) &&
+	       chain_from_pem(buf_view(&pem), &chain, NULL) == 0 && chain.count == *count &&
+	       json_int_at(certlab_get(lab, CERT_KEY("site")), "status.revision", 0) ==
+		       (int64_t)fake_ca.finalized;
+}
+
+/* F74: without the issuer's certificate; the one that is stored serves again. */
+static void test_leaf_only(void **state)
+{
+	struct certlab *lab = *state;
+	size_t alone = 1, whole = 2;
+
+	fake_ca.leaf_only = true;
+	certlab_apply(lab, setting);
+	certlab_apply(lab, certificate);
+	certlab_until(lab, is_chain_of, &alone, "the certificate alone");
+	teardown(state);
+	setup(state);
+	lab = *state;
+	certlab_apply(lab, setting);
+	certlab_apply(lab, certificate);
+	certlab_until(lab, is_chain_of, &whole, "the chain");
+	fake_ca.leaf_only = true;
+	certlab_set_status(lab, CERT_KEY("site"), "conditions.1",
+			   json_pack("{s:s, s:s, s:s, s:s}", "type", "Issuing", "status", "True",
+				     "reason", "ManuallyTriggered", "message", "by hand"));
+	certlab_expect(lab, CERT_KEY("site"), "Issuing", "False/Issued");
+	certlab_until(lab, is_chain_of, &whole, "the chain, completed");
+	assert_int_equal(fake_ca.finalized, 2);
+}
+
 /* Names go side by side; what happens to one of them is known of the order. */
 static void test_side_by_side(void **state)
 {
@@ -556,6 +594,7 @@ int main(void)
 		TEST(test_immutable_secret), TEST(test_many),
 		TEST(test_no_listener),      TEST(test_unbound_address),
 		TEST(test_wildcard),         TEST(test_side_by_side),
+		TEST(test_leaf_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
