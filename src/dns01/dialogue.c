@@ -243,6 +243,12 @@ static void on_again(struct timer *timer)
 	udp_send(CONTAINER_OF(timer, struct dialogue, again));
 }
 
+static bool has_our_id(const struct dialogue *dialogue, struct str_view datagram)
+{
+	return datagram.len >= 2 &&
+	       sv_eq(sv_head(datagram, 2), sv_head(buf_view(&dialogue->message), 2));
+}
+
 static void udp_take(struct dialogue *dialogue, struct str_view datagram)
 {
 	struct dns_message message;
@@ -251,7 +257,8 @@ static void udp_take(struct dialogue *dialogue, struct str_view datagram)
 	if (!is_answer(dialogue, datagram, &err)) {
 		if (dialogue->err.code == ERR_NONE)
 			dialogue->err = err; /* when nothing better comes */
-		if (++dialogue->strays == STRAYS_MAX)
+		/* With our id it is the server's own, or forged: TCP tells, at once. */
+		if (has_our_id(dialogue, datagram) || ++dialogue->strays == STRAYS_MAX)
 			tcp_begin(dialogue);
 	} else if (dns_message_open(&message, datagram) == 0 && message.truncated) {
 		tcp_begin(dialogue);
