@@ -29,7 +29,7 @@ static const char issuer[] = "apiVersion: cert-manager.io/v1\n"
 static size_t wanted_count(void)
 {
 	const char *text = getenv("MANY");
-	uint64_t count = 150;
+	uint64_t count = 60;
 
 	(void)sv_to_u64(sv_from(text), &count);
 	return (size_t)count;
