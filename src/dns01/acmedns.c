@@ -89,7 +89,7 @@ static void update(struct dns01_job *job, const json_t *account)
 
 static void start(struct dns01_job *job)
 {
-	AUTO(secret_deinit) struct buf text;
+	AUTO(secret_deinit) struct buf text = {.data = NULL};
 	AUTO(auto_json) json_t *accounts = NULL;
 	const json_t *account;
 	struct err err = {0};

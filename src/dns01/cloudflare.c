@@ -158,7 +158,7 @@ static void listed(struct dns01_job *job, const struct job_answer *answer)
 static void zone_found(struct dns01_job *job, const struct job_answer *answer)
 {
 	struct cloudflare *cloudflare = (struct cloudflare *)job;
-	AUTO(buf_deinit) struct buf more;
+	AUTO(buf_deinit) struct buf more = {.data = NULL};
 
 	if (!is_fine(job, answer, "the zone cannot be looked up"))
 		return;

@@ -86,7 +86,7 @@ static bool add_secret_value(struct exec *exec, const char *secret, const char *
 {
 	struct dns01_job *job = &exec->job;
 	const struct dns01_secrets *secrets = &job->config.secrets;
-	AUTO(secret_deinit) struct buf value;
+	AUTO(secret_deinit) struct buf value = {.data = NULL};
 	struct err err = {0};
 
 	if (!is_variable(sv_from(name)))

@@ -168,7 +168,7 @@ static struct str_view without_white(struct str_view text)
 
 char *job_secret_text(struct dns01_job *job, const char *member, const char *default_key)
 {
-	AUTO(secret_deinit) struct buf value;
+	AUTO(secret_deinit) struct buf value = {.data = NULL};
 	struct str_view line;
 
 	if (!job_secret(job, member, default_key, &value))
