@@ -28,6 +28,12 @@ static int64_t less(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* What the leg to a backend holds, whatever a policy allows its clients. */
+static uint32_t backend_buffer(const struct conn *conn)
+{
+	return conn->worker->config->limits.buffer;
+}
+
 /* With streams: when to look at them. It is not moved by what comes, or a client could hold one
  * stream still and keep the connection busy with others. */
 static void set_deadline(struct h2 *h2)
@@ -202,7 +208,7 @@ static struct h2_stream *stream_new(struct h2 *h2, int32_t id)
 	stream->id = id;
 	stream->ex = exchange_new(h2->conn, stream);
 	stream->active_ms = now_of(h2);
-	buf_init(&stream->out, (size_t)limits_of(h2)->buffer * 2);
+	buf_init(&stream->out, ((size_t)limits_of(h2)->buffer + backend_buffer(h2->conn)) * 2);
 	buf_init(&stream->early, limits_of(h2)->h2_window);
 	h2_head_init(&stream->head, H2_REQUEST, &stream->ex->arena, &limits);
 	list_append(&h2->streams, &stream->link);
@@ -650,7 +656,7 @@ static void h2_open(struct conn *conn)
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->h2_streams},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-		 limits->buffer < limits->h2_window ? limits->buffer : limits->h2_window},
+		 (uint32_t)less(backend_buffer(conn), limits->h2_window)},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
 		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 		{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
@@ -710,24 +716,11 @@ static void stream_timeout(struct h2_stream *stream)
 	}
 }
 
-/* Nothing of what it was sent has the client taken since bodyIdle ago? */
-static bool is_stuck(struct h2 *h2)
-{
-	uint64_t taken = conn_taken(h2->conn);
-
-	if (conn_pending(h2->conn) == 0 || taken != h2->taken || h2->taken_ms == 0) {
-		h2->taken = taken;
-		h2->taken_ms = now_of(h2);
-		return false;
-	}
-	return h2->taken_ms + limits_of(h2)->body_idle_ms <= now_of(h2);
-}
-
 static void h2_timeout(struct conn *conn)
 {
 	struct h2 *h2 = conn->codec;
 
-	if (is_stuck(h2)) {
+	if (h2_stuck(h2)) {
 		metric_add(&conn->worker->metrics.timeouts, 1);
 		conn_abort(conn);
 		return;

@@ -218,3 +218,16 @@ void h2_abort(struct exchange *ex)
 					NGHTTP2_INTERNAL_ERROR);
 	h2_flush_later(stream->h2);
 }
+
+bool h2_stuck(struct h2 *h2)
+{
+	uint64_t taken = conn_taken(h2->conn);
+	int64_t now = loop_now(h2->conn->worker->loop);
+
+	if (conn_pending(h2->conn) == 0 || taken != h2->taken || h2->taken_ms == 0) {
+		h2->taken = taken;
+		h2->taken_ms = now;
+		return false;
+	}
+	return h2->taken_ms + h2->conn->limits->body_idle_ms <= now;
+}

@@ -72,6 +72,8 @@ void h2_inform(struct exchange *ex, const struct http_response *interim);
 bool h2_body(struct exchange *ex, struct str_view bytes);
 void h2_finish(struct exchange *ex, const struct fields *trailers);
 void h2_abort(struct exchange *ex);
+/* Nothing of what it was sent has the client taken since bodyIdle ago? */
+bool h2_stuck(struct h2 *h2);
 /* nghttp2's send_data_callback. */
 int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd,
 		 size_t length, nghttp2_data_source *source, void *arg);

@@ -20,6 +20,7 @@
 #define V1      "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"
 #define V2      "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\300\0\2\10\306\63\144\1\334\4\1\273"
 #define SOON_MS 200
+#define BODY    500000
 
 static char got[WIRE_GET_MAX];
 
@@ -286,6 +287,37 @@ static void test_connections(void **state)
 	wire_stop(wire);
 }
 
+/* A small buffer slows down, and loses nothing. */
+static void test_buffer(void **state)
+{
+	static const struct client_policy policy = {.proxy = PROXY_OFF};
+	struct wire_setup setup = wire_setup_default();
+	AUTO(auto_free) char *body = xcalloc(1, BODY + 100);
+	AUTO(auto_free) char *text = xmalloc(WIRE_TEXT_MAX);
+	struct wire *wire;
+	size_t head;
+
+	(void)state;
+	setup.policy = &policy;
+	setup.policy_buffer = 4096;
+	wire = wire_start_with(&setup);
+	head = (size_t)snprintf(body, BODY, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BODY);
+	wire_answer(wire, sv_new(body, head + BODY), 0);
+	assert_true(wire_talk(wire, SV(GET "\r\n"), text) > BODY);
+	{
+		struct h2raw h2;
+
+		h2_open(&h2, wire_dial(wire));
+		h2_setting(&h2, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20);
+		h2_number(&h2, NGHTTP2_WINDOW_UPDATE, 0, 1 << 20);
+		h2_request(&h2, 1, H2_END_STREAM, "GET /");
+		h2_flush(&h2);
+		assert_int_equal(h2_await_end(&h2, 1), BODY);
+		h2_close(&h2);
+	}
+	wire_stop(wire);
+}
+
 /* However busy it is, a request must be complete in time. */
 static void test_received(void **state)
 {
@@ -322,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_hops),        cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_field),       cmocka_unit_test(test_log),
 		cmocka_unit_test(test_connections), cmocka_unit_test(test_received),
+		cmocka_unit_test(test_buffer),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

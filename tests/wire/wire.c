@@ -374,6 +374,8 @@ static struct client_policy *make_policy(const struct wire_setup *setup)
 	struct client_policy like = *setup->policy;
 
 	like.limits = setup->limits;
+	if (setup->policy_buffer != 0)
+		like.limits.buffer = setup->policy_buffer;
 	return client_policy_new(&like);
 }
 

@@ -23,6 +23,7 @@ struct wire_setup {
 	bool manual;                        /* the test plays the origin (wire_backend) */
 	enum backend_protocol protocol;     /* of the origin */
 	const struct client_policy *policy; /* of the port; its limits: those above */
+	uint32_t policy_buffer;             /* but for this one; 0: as they are */
 };
 
 struct wire_setup wire_setup_default(void);
