@@ -756,6 +756,17 @@ void fetcher_free(struct fetcher *fetcher)
 	curl_global_cleanup();
 }
 
+unsigned fetcher_waits(const struct fetcher *fetcher)
+{
+	unsigned count = 0;
+
+	LIST_EACH(&fetcher->running, node)
+	count++;
+	LIST_EACH(&fetcher->finished, node)
+	count++;
+	return count;
+}
+
 void fetcher_rules(struct fetcher *fetcher,
 		   bool (*may_dial)(const void *rules, const struct sock_addr *addr),
 		   const void *rules)

@@ -388,6 +388,11 @@ void accounts_metrics(struct controllers *ctl, struct buf *out)
 	static const char name[] = "sallyport_acme_requests_total";
 	const struct accounts *accounts = accounts_of(ctl);
 
+	metric_head(
+		out, "sallyport_http_client_requests_waiting", "gauge",
+		"Requests to ACME servers, webhooks and probed addresses without an answer yet.");
+	metric_sample(out, "sallyport_http_client_requests_waiting", "",
+		      fetcher_waits(ctl->config.fetcher));
 	metric_head(out, name, "counter", "Requests to ACME servers, by step and outcome.");
 	for (size_t i = 0; i < STEPS_MAX && accounts->steps[i].step != NULL; i++) {
 		for (size_t j = 0; j < ARRAY_LEN(outcome_words); j++) {

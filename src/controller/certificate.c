@@ -246,13 +246,21 @@ static bool must_wait(struct cert_look *look)
 	return true;
 }
 
+/* Somebody asked for a certificate although this one would do, and the attempt has failed. */
+static bool is_owed(const struct cert_look *look)
+{
+	return look->reason == NULL && json_int_at(look->status, "failedIssuanceAttempts", 0) > 0 &&
+	       !spec_has_changed(look);
+}
+
 static void consider(struct cert_look *look)
 {
 	bool due = look->reason == NULL && look->renewal <= look->now;
+	bool owed = !due && is_owed(look);
 	char when[CLOCK_TEXT_SIZE];
 	const char *url;
 
-	if (look->reason == NULL && !due) {
+	if (look->reason == NULL && !due && !owed) {
 		certificate_look_at(look, look->renewal);
 		certificate_ask_ari(look);
 		return;
@@ -267,6 +275,9 @@ static void consider(struct cert_look *look)
 	else if (due)
 		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
 				 "Renewing certificate as renewal was scheduled at %s", when);
+	else if (owed)
+		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Retrying",
+				 "Issuing certificate as the last attempt failed");
 	else
 		status_condition(look->status, look->cert, "Issuing", COND_TRUE, look->reason, "%s",
 				 look->words);

@@ -110,6 +110,14 @@ class Client:
         """Waits until the authority has met a request of that step."""
         wait_for(lambda: self.lab.count(step) > 0, "a request: " + step, alive=self.daemon.process)
 
+    def later(self, seconds):
+        """Time goes on when every request has been answered."""
+        def answered():
+            text = self.daemon.raw("GET", "/metrics")[1].decode()
+            return "sallyport_http_client_requests_waiting 0" in text
+        wait_for(answered, "the authority's answers", alive=self.daemon.process)
+        self.clock.forward(seconds)
+
     def failures(self, name="cert"):
         return self.daemon.get("certificates", name).get("status", {}).get("failedIssuanceAttempts", 0)
 
@@ -149,5 +157,5 @@ def client(make_client, lab, clock):
     if clock.offset:  # the proxy has a clock of its own
         wrong = [v for v in wrong if "Retry-After" not in v["what"]]
     assert wrong == []
-    busiest = lab.busiest(10)
+    busiest = 0 if clock.offset else lab.busiest(10)
     assert busiest <= 20 * max(1, made.asked), "%d requests within 10 s" % busiest

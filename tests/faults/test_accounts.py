@@ -1,0 +1,172 @@
+"""FAULTS.md, section 5: accounts and the directory."""
+import base64
+
+import pytest
+
+import lab as faultlab
+from proc import wait_for
+import world
+
+
+def issuer_told(client, reason, *words, name="ca", timeout=20):
+    """Waits until the issuer says why it is not ready; the message."""
+    def there():
+        found = client.daemon.condition("clusterissuers", name, "Ready", ns=None)
+        assert found["status"] == "False" and reason in (None, found["reason"]), found
+        assert found["reason"] != "Pending" and all(w in found["message"] for w in words), found
+        return found["message"]
+    return wait_for(there, "the issuer to say %s %s" % (reason, words), timeout, alive=client.daemon.process)
+
+
+def account_key(client):
+    return client.daemon.get("secrets", "ca-account", "sallyport-system")["data"]
+
+
+def test_f41_forgotten(client, lab):
+    """Made anew with the same key, once, and the certificate comes."""
+    client.up()
+    key = account_key(client)
+    lab.clear()
+    lab.set("acct-gone")
+    client.ask()
+    client.ready()
+    assert lab.count("newacct") <= 2  # looked for by its key, then made
+    assert account_key(client) == key
+
+
+def test_f42_deactivated(client, lab):
+    """For good: no account is made in its place."""
+    client.up()
+    lab.set("acct-deactivated")
+    client.ask()
+    issuer_told(client, "AccountDeactivated")
+    assert lab.count("newacct") <= 1
+    client.clock.forward(3700)
+    assert lab.count("newacct") <= 2
+    assert client.serial() is None
+
+
+def test_f43_terms(client, lab):
+    """The link is shown; they are agreed to only when the issuer says so."""
+    client.up()
+    lab.set("tos-changed:times=0")
+    client.ask()
+    issuer_told(client, "UserActionRequired", "http")
+    lab.set("tos-changed")
+    issuer = client.issuer()
+    issuer["metadata"]["annotations"] = {"sallyport.dev/terms-of-service": "accept"}
+    client.daemon.apply(issuer)
+    client.clock.forward(3700)
+    client.ready()
+
+
+class TestBinding:
+    """F44: external account binding."""
+
+    @pytest.fixture(scope="class")
+    def eab_lab(self):
+        made = faultlab.Lab("--eab")
+        yield made
+        made.stop()
+
+    @staticmethod
+    def binding(lab, key=None):
+        text = key or lab.env["ACME_EAB_HMAC"]
+        return (world.secret("eab", {"secret": text}, "Opaque", ns="sallyport-system"),
+                {"externalAccountBinding": {"keyID": lab.env["ACME_EAB_KID"],
+                                            "keySecretRef": {"name": "eab", "key": "secret"}}})
+
+    def test_absent(self, make_client, eab_lab):
+        client = make_client(eab_lab).prepare()
+        issuer_told(client, None, "xternal")
+        eab_lab.clear()
+        client.clock.forward(600)
+        assert eab_lab.count("newacct") <= 2
+
+    def test_wrong(self, make_client, eab_lab):
+        client = make_client(eab_lab)
+        secret, binding = self.binding(eab_lab, base64.urlsafe_b64encode(b"x" * 32).decode().rstrip("="))
+        client.daemon.apply(secret)
+        client.prepare(**binding)
+        said = issuer_told(client, None, "xternal")
+        reason = client.daemon.condition("clusterissuers", "ca", "Ready", ns=None)["reason"]
+        assert reason != "AccountDeactivated", (reason, said)
+
+    def test_right(self, make_client, eab_lab):
+        client = make_client(eab_lab)
+        secret, binding = self.binding(eab_lab)
+        client.daemon.apply(secret)
+        client.up(**binding)
+        client.issue()
+        mac = eab_lab.env["ACME_EAB_HMAC"]
+        assert mac not in client.daemon.text()
+
+
+def test_f45_contact(client, lab):
+    """Wrong until the issuer is changed."""
+    lab.set("unsupported-contact:times=0")
+    client.prepare()
+    issuer_told(client, None, "ontact")
+    client.clock.forward(600)
+    assert lab.count("newacct") <= 3
+    lab.clear()
+    client.daemon.apply(client.issuer(email="other@example.com"))
+    client.daemon.wait_condition("clusterissuers", "ca", "Ready", ns=None)
+
+
+@pytest.mark.parametrize("field", ["newOrder", "newNonce", "newAccount"])
+def test_f46_directory_lacks_a_member(client, lab, field):
+    lab.set("dir-missing:field=" + field)
+    client.prepare()
+    issuer_told(client, None, field)
+    lab.clear()
+    client.clock.forward(150)
+    client.daemon.wait_condition("clusterissuers", "ca", "Ready", ns=None)
+
+
+@pytest.mark.parametrize("spec, words", [("dir-http", ("http",)), ("dir-foreign:host=169.254.169.254", ("169.254.169.254",))])
+def test_f47_directory_leads_elsewhere(client, lab, spec, words):
+    lab.set(spec)
+    client.prepare()
+    client.ask()
+    if spec == "dir-http":
+        issuer_told(client, None, *words)
+    else:
+        def told():
+            issuer = client.daemon.condition("clusterissuers", "ca", "Ready", ns=None)
+            cert = client.daemon.condition("certificates", "cert", "Issuing")
+            assert any(w in c["message"] for c in (issuer, cert) for w in words), (issuer, cert)
+            return True
+        wait_for(told, "the address to be told")
+    assert client.serial() is None
+    assert lab.count("neworder") == 0
+
+
+def test_f49_rollover_interrupted(client, lab):
+    """Whatever became of the answer, the account is not locked out."""
+    client.up()
+    old = account_key(client)
+    lab.set("lost-reply:step=keychange")
+    client.daemon.cli("account", "rollover", "ca")
+    wait_for(lambda: lab.hits() == 1, "the key change")
+    wait_for(lambda: account_key(client).get("tls.key") not in (None, old["tls.key"]), "the new key", 60)
+    client.daemon.wait_condition("clusterissuers", "ca", "Ready", ns=None)
+    client.issue()
+
+
+def test_f50_profile_that_is_not_listed(client, lab):
+    lab.set("profiles")
+    client.up(profile="nonsense")
+    client.ask()
+
+    def told():
+        found = [client.daemon.condition("clusterissuers", "ca", "Ready", ns=None),
+                 client.daemon.condition("certificates", "cert", "Issuing")]
+        assert any("nonsense" in c["message"] and "tlsserver" in c["message"] for c in found), found
+        return True
+    wait_for(told, "the profiles to be listed")
+    assert lab.count("neworder") == 0
+    client.daemon.apply(client.issuer(profile="tlsserver"))
+    client.daemon.cli("renew", "certificate/cert")
+    client.ready()
+    assert any("tlsserver" in str(r) for r in lab.log("neworder"))

@@ -1,0 +1,244 @@
+"""FAULTS.md, section 6: orders and authorizations."""
+import pytest
+
+from proc import wait_for
+import world
+
+
+def test_f51_authorization_invalid(client, lab):
+    """The attempt ends at once, what the CA said is told for the name, and the next one comes after the back-off."""
+    client.up()
+    lab.set("authz-invalid")
+    hosts = client.ask(names=3)
+    said = client.told(None)
+    assert any(h in said for h in hosts), said
+    assert client.failures() == 1 and lab.count("neworder") == 1
+    client.clock.forward(150)
+    client.ready()
+    assert lab.count("neworder") == 2
+
+
+@pytest.mark.parametrize("status", ["expired", "deactivated", "revoked"])
+def test_f52_authorization_gone(client, lab, status):
+    client.up()
+    lab.set("authz-state:status=" + status)
+    client.ask()
+    client.clock.forward(1)
+    wait_for(lambda: lab.count("neworder") == 2 or client.failures(), "what comes of it")
+    client.clock.forward(150)
+    client.ready()
+    assert lab.count("neworder") == 2
+
+
+def test_f53_authorization_pending(client, lab):
+    """No faster than Retry-After."""
+    client.up()
+    lab.set("authz-pending:sec=5,retry_after=2")
+    client.issue()
+    assert lab.count("authz") <= 6
+
+
+def test_f53_pending_for_long(client, lab):
+    """Without Retry-After the questions become rare; after ten minutes it gives up, and resumes."""
+    client.up()
+    lab.set("authz-pending:sec=100000", "order-pending:sec=100000")
+    client.ask()
+    client.lab_waits("chal")
+    for _ in range(24):
+        client.later(15)
+    assert lab.count("authz") + lab.count("order") <= 60
+
+    def gave_up():
+        client.later(15)
+        return "ValidationTimeout" in client.daemon.text()
+    wait_for(gave_up, "ten minutes to pass", 60)
+    lab.clear()
+    client.clock.forward(150)
+    client.ready(timeout=60)
+
+
+def test_f54_authorization_reused(make_lab, make_client):
+    lab = make_lab("--authz-reuse", "100")
+    client = make_client(lab).up()
+    hosts = client.issue("first")
+    lab.clear()
+    client.daemon.apply(world.certificate("second", *hosts, privateKey={"algorithm": "ECDSA", "size": 256}))
+    client.ready("second")
+    assert lab.count("chal") == 0
+    assert lab.violations() == []
+
+
+def test_f55_no_http01(client, lab):
+    client.up()
+    lab.set("no-http01")
+    client.ask()
+    client.told(None, "http-01", "dns-01", "tls-alpn-01")
+    assert lab.count("chal") == 0
+
+
+def test_f56_order_pending(client, lab):
+    client.up()
+    lab.set("order-pending:sec=2")
+    client.issue()
+    assert lab.count("neworder") == 1
+
+
+def test_f57_processing_for_hours(client, lab):
+    """Asked as often as the CA says, over a restart too; no second order."""
+    client.up()
+    lab.set("processing:sec=100000,retry_after=600")
+    client.ask()
+    wait_for(lambda: lab.count("finalize") == 1, "the order to be finalized")
+    for hour in range(3):
+        for _ in range(6):
+            client.later(601)
+        if hour == 1:
+            client.daemon.restart()
+    assert client.serial() is None and lab.count("neworder") == 1
+    assert lab.count("order") <= 40
+    lab.clear()
+    client.later(601)
+    client.ready(timeout=60)
+    assert lab.count("neworder") == 0
+
+
+def test_f58_order_not_ready(client, lab):
+    client.up()
+    lab.set("order-notready")
+    client.issue()
+    assert lab.count("neworder") == 1
+
+
+def test_f60_order_invalid(client, lab):
+    client.up()
+    lab.set("order-invalid")
+    client.ask()
+    client.told(None)
+    assert lab.count("neworder") == 1
+    client.clock.forward(150)
+    client.ready()
+
+
+@pytest.mark.parametrize("spec", ["order-404", "order-expired"])
+def test_f61_order_forgotten(client, lab, spec):
+    """A new one at once, once."""
+    client.up()
+    lab.set(spec)
+    client.ask()
+    wait_for(lambda: lab.hits() == 1, "the fault")
+    client.clock.forward(1)
+    if spec == "order-expired":
+        client.clock.forward(150)
+    client.ready()
+    assert lab.count("neworder") == 2
+
+
+@pytest.mark.parametrize("spec", ["order-unknown", "order-nocert"])
+def test_f62_order_of_no_known_status(client, lab, spec):
+    client.up()
+    lab.set(spec)
+    client.ask()
+    client.ready(timeout=60)
+    assert lab.count("neworder") == 1
+
+
+def test_f62_for_ever(client, lab):
+    """It ends, with the status as it came."""
+    client.up()
+    lab.set("order-unknown:times=0")
+    client.ask()
+    client.lab_waits("order")
+
+    def told():
+        client.clock.forward(600)
+        return client.told(None, timeout=0.1)
+    wait_for(told, "the end of it", 60, every=0.2)
+
+
+def test_f63_no_location(client, lab):
+    client.up()
+    lab.set("no-location:step=neworder")
+    client.ask()
+    wait_for(lambda: lab.hits() == 1, "the fault")
+    client.clock.forward(150)
+    client.ready()
+    assert lab.count("neworder") <= 2  # Pebble lists the orders of an account: it is found there
+
+
+def test_f64_bad_csr(client, lab):
+    """Not again with the same key."""
+    client.up()
+    lab.set("bad-csr")
+    client.ask()
+    client.told(None, "badCSR")
+    client.clock.forward(90000)
+    client.ready()
+    csrs = [r for r in lab.log("finalize")]
+    assert len(csrs) == 2
+
+
+def test_f65_names_refused(client, lab):
+    client.up()
+    lab.set("rejected:times=0")
+    client.ask(names=3)
+    client.told(None, "rejectedIdentifier")
+    asked = lab.count("neworder")
+    client.clock.forward(3000)
+    assert lab.count("neworder") == asked, "asked again within the hour"
+
+
+def test_f65_blocked(make_lab, make_client):
+    lab = make_lab("--block", "blocked.example.com")
+    client = make_client(lab).up()
+    lab.name("www.blocked.example.com", client.daemon.address)
+    client.daemon.apply(world.certificate("cert", "www.blocked.example.com", client.name()))
+    client.told(None, "blocked.example.com")
+
+
+def test_f66_caa(client, lab):
+    client.up()
+    lab.set("caa:times=0")
+    client.ask()
+    client.told(None, "caa")
+    asked = lab.count("neworder")
+    client.clock.forward(1800)
+    assert lab.count("neworder") == asked, "asked again within half an hour"
+
+
+def test_f67_already_replaced(client, lab):
+    lab.set("ari:start=86400,end=90000,retry_after=60")
+    client.up()
+    client.issue()
+    lab.set("ari:start=-60,end=-1,retry_after=60", "already-replaced")
+    serial = client.serial()
+    client.daemon.cli("renew", "certificate/cert")
+    client.asked += 1
+    wait_for(lambda: client.serial() != serial, "the renewal")
+    sent = [str(r["payload"]) for r in lab.log("neworder")][1:]
+    assert "replaces" in sent[0] and "replaces" not in sent[1], sent
+
+
+@pytest.mark.parametrize("value", ["../../../tmp/evil", "x%2e%2e", "<script>"])
+def test_f68_evil_token(client, lab, value):
+    client.up()
+    lab.set("token-evil:value=" + value)
+    client.ask()
+    said = client.told(None)
+    assert value not in said and value not in client.daemon.text()
+    assert lab.count("chal") == 0
+
+
+def test_f69_foreign_urls(client, lab):
+    client.up()
+    lab.set("url-foreign")
+    client.ask()
+    client.told(None, "127.0.0.9")
+    assert client.serial() is None
+
+
+def test_f70_other_identifier(client, lab):
+    client.up()
+    lab.set("id-swap")
+    client.ask()
+    client.told(None)
+    assert lab.count("chal") == 0 and client.serial() is None
