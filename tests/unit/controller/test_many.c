@@ -53,11 +53,11 @@ static void tick(struct timer *timer)
 
 static void apply_all(struct certlab *lab, size_t count)
 {
-	for (size_t first = 0; first < count; first += 500) {
+	for (size_t first = 0; first < count; first += 100) {
 		struct buf text;
 
 		buf_init(&text, 16 << 20);
-		for (size_t i = first; i < first + 500 && i < count; i++)
+		for (size_t i = first; i < first + 100 && i < count; i++)
 			buf_addf(
 				&text,
 				"---\napiVersion: cert-manager.io/v1\nkind: Certificate\n"
