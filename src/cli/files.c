@@ -134,7 +134,8 @@ static int write_beside(const struct files *files, const struct file_want *want,
 	(void)unlink(temp); /* of a run that was ended */
 	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_set(err, ERR_IO, "%s: %s", temp, strerror(errno));
+		return err_set(err, ERR_IO, "cannot write %s: %s%s", want->path, strerror(errno),
+			       errno == ENOENT ? " (make its folder first)" : "");
 	if ((files->uid != NOT_GIVEN || files->gid != (gid_t)-1) &&
 	    fchown(fd, files->uid, files->gid) < 0)
 		err_set(err, ERR_IO, "%s: the owner cannot be set: %s", want->path,
