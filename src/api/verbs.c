@@ -2,6 +2,7 @@
 #include "api/verbs.h"
 
 #include "api/serve.h"
+#include "api/unsaved.h"
 #include "base/clock.h"
 #include "base/own.h"
 
@@ -31,8 +32,10 @@ struct shape request_shape(const struct request *request)
 void request_answer_object(struct request *request, unsigned http, const json_t *object)
 {
 	struct shape shape = request_shape(request);
+	AUTO(auto_json)
+	json_t *seen = unsaved_view(request->api->config.store, shape.kind, object, shape.now);
 
-	request_answer(request, http, shape_object(&shape, object));
+	request_answer(request, http, shape_object(&shape, seen));
 }
 
 void request_absent(struct request *request, const char *name)
@@ -87,6 +90,7 @@ void serve_get(struct request *request)
 }
 
 struct listing {
+	const struct store *store;
 	const struct shape *shape;
 	const struct selector *selector;
 	json_t *list;
@@ -96,8 +100,13 @@ static bool add_to_list(void *arg, const struct object *object)
 {
 	const struct listing *listing = arg;
 
-	if (selector_matches(listing->selector, object->json))
-		shape_list_add(listing->shape, listing->list, object->json);
+	if (selector_matches(listing->selector, object->json)) {
+		AUTO(auto_json)
+		json_t *seen = unsaved_view(listing->store, listing->shape->kind, object->json,
+					    listing->shape->now);
+
+		shape_list_add(listing->shape, listing->list, seen);
+	}
 	return true;
 }
 
@@ -106,7 +115,8 @@ void serve_list(struct request *request)
 	AUTO(auto_free) char *prefix = request_prefix(request);
 	struct shape shape = request_shape(request);
 	struct selector selector;
-	struct listing listing = {.shape = &shape, .selector = &selector};
+	struct listing listing = {
+		.store = request->api->config.store, .shape = &shape, .selector = &selector};
 
 	if (request_selector(request, &selector) < 0)
 		return;

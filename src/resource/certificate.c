@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "pki/csr.h"
 #include "resource/columns.h"
+#include "resource/condition.h"
 #include "resource/names.h"
 #include "resource/rows.h"
 
@@ -282,3 +283,20 @@ const struct column certificaterequest_columns[6] = {
 	{.name = "Requester", .type = "string", .cell = request_user},
 	{.name = "Status", .type = "string", .priority = 1, .cell = certificate_message},
 };
+
+/* ---- while nothing can be written ---- */
+
+bool certificate_waits_for_disk(const json_t *object, int64_t now)
+{
+	int64_t renewal;
+
+	return condition_is_true(object, "Issuing") ||
+	       (clock_parse_rfc3339(json_sv_at(object, "status.renewalTime"), &renewal) &&
+		renewal <= now);
+}
+
+bool certificaterequest_waits_for_disk(const json_t *object, int64_t now)
+{
+	(void)now;
+	return !condition_is_true(object, "Ready") && json_at(object, "status.failureTime") == NULL;
+}

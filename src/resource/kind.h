@@ -66,6 +66,9 @@ struct kind {
 	/* The status stored together with a new object (design: "writes settle"); new value or
 	 * NULL. May be NULL. */
 	json_t *(*initial_status)(const json_t *object, int64_t now);
+	/* While nothing can be written: does the object wait for a certificate that is to be saved?
+	 * May be NULL: never. */
+	bool (*waits_for_disk)(const json_t *object, int64_t now);
 	/* Its members, with types, limits, words and defaults: see resource/schema.h. */
 	const struct schema_node *schema;
 };

@@ -11,6 +11,7 @@
 typedef void set_defaults_fn(json_t *object, const json_t *old);
 typedef void validate_fn(const json_t *object, const json_t *old, struct causes *causes);
 typedef json_t *initial_status_fn(const json_t *object, int64_t now);
+typedef bool waits_fn(const json_t *object, int64_t now);
 
 /* core.c */
 extern const struct schema_node namespace_schema[], configmap_schema[];
@@ -124,6 +125,7 @@ void solver_validate(const json_t *solver, struct where *where, struct causes *c
 extern const struct schema_node certificate_schema[], certificaterequest_schema[];
 extern const struct column certificate_columns[5], certificaterequest_columns[6];
 validate_fn certificate_validate, certificaterequest_validate;
+waits_fn certificate_waits_for_disk, certificaterequest_waits_for_disk;
 
 /* acme.c */
 extern const struct schema_node order_schema[], challenge_schema[];

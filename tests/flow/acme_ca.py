@@ -162,6 +162,7 @@ class Relay:
         self.ca = ca
         self.words, self.seen = None, 0
         self.lost = threading.Event()
+        self.gate = None
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -176,6 +177,15 @@ class Relay:
 
     def lose_nothing(self):
         self.words = None
+
+    def hold(self, words):
+        """As lose, but the answers come after go_on."""
+        self.gate = threading.Event()
+        self.lose(words)
+
+    def go_on(self):
+        self.words = None
+        self.gate.set()
 
     def stop(self):
         self.listener.close()
@@ -197,7 +207,9 @@ class Relay:
                 data = source.recv(65536)
                 if checked and data and self.words and self.ca.log().count(self.words) > self.seen:
                     self.lost.set()
-                    continue
+                    if self.gate is None:
+                        continue
+                    self.gate.wait(60)
                 if not data:
                     break
                 target.sendall(data)

@@ -149,3 +149,37 @@ def test_kill_when_an_answer_is_lost(daemons, make_ca, origin, make_site, step):
     # what failed while nobody was there to answer is asked for once more.
     assert ca.orders() == 1 + (ca.gave_up() > 0)
     relay.stop()
+
+
+def test_certificate_that_cannot_be_saved(daemons, make_ca, origin, make_site):
+    """The disk refuses while the authority has the new certificate ready: nothing is ordered anew."""
+    ca = make_ca()
+    relay = Relay(ca)
+    daemon = daemons().start()
+    site = make_site(daemon, ca, origin)
+    objects = site.objects()
+    objects[0]["spec"]["acme"]["server"] = relay.directory
+    daemon.apply(*objects)
+    daemon.wait_ready_certificate()
+    before = wait_for(site.serial, "HTTPS")
+    relay.hold("Issued certificate")
+    daemon.cli("renew", "edge-tls")
+    assert relay.lost.wait(30), "no certificate was issued"
+    # Writes fail: the database is not where it was.
+    os.rename(daemon.state, daemon.state + ".gone")
+    relay.go_on()
+
+    def told():
+        found = [c for c in daemon.get("certificates", "edge-tls")["status"]["conditions"]
+                 if c["type"] == "StorageFailed"]
+        return found and found[0]
+    condition = wait_for(told, "the condition StorageFailed")
+    assert condition["status"] == "True" and daemon.state in condition["message"], condition
+    assert "StorageFailed" in daemon.cli("describe", "certificate", "edge-tls").stdout
+    assert "sallyport_store_healthy 0" in daemon.raw("GET", "/metrics")[1].decode()
+    assert site.serial() == before
+    # It can be written again: what was ordered is saved and served.
+    os.rename(daemon.state + ".gone", daemon.state)
+    wait_for(lambda: site.serial() != before, "the new certificate", timeout=90)
+    wait_for(lambda: not told(), "the condition to go")
+    assert (ca.orders(), ca.accounts(), len(ca.issued())) == (2, 1, 2)
