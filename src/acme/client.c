@@ -132,10 +132,32 @@ static void load_refused(struct acme_client *client, const struct fetch_answer *
 	load_failed(client, ACME_BROKEN);
 }
 
+/* An account's URL is good for the directory that it was told under (RFC 8555, section 7.3). Where
+ * the CA has moved, or an earlier run learned a URL elsewhere, the key finds the account again
+ * before the next request. before: the URL of newAccount up to now, NULL at first. */
+static void keep_kid(struct acme_client *client, const char *before)
+{
+	const struct directory *directory = &client->directory;
+	struct url kid;
+	bool same;
+
+	if (client->kid == NULL)
+		return;
+	if (before != NULL)
+		same = strcmp(before, directory->urls[ACME_NEW_ACCOUNT]) == 0;
+	else
+		same = url_read(sv_from(client->kid), &kid, NULL) == 0 &&
+		       url_same_origin(&kid, &directory->origins[ACME_NEW_ACCOUNT]);
+	if (!same)
+		client_set_kid(client, NULL);
+}
+
 static void load_answered(struct acme_client *client, const struct fetch_answer *answer)
 {
 	struct err err = {0};
 	AUTO(auto_json) json_t *body = json_parse(answer->body, &err);
+	const char *told = client->directory.urls[ACME_NEW_ACCOUNT];
+	AUTO(auto_free) char *before = told == NULL ? NULL : xstrdup(told);
 
 	if (body == NULL) {
 		load_words(client, SV("the directory is not JSON that can be used: "));
@@ -144,6 +166,7 @@ static void load_answered(struct acme_client *client, const struct fetch_answer 
 	} else if (directory_read(&client->directory, body, answer->final_url, &err) == 0) {
 		client->load.read_at = loop_now(client->loop);
 		load_ended(client);
+		keep_kid(client, before);
 		call_directory_known(client, true);
 	} else {
 		load_words(client, sv_from(err.msg));

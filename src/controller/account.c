@@ -67,14 +67,24 @@ static void use_account(struct account_use *use, struct account *account)
 		list_append(&account->uses, &use->link);
 }
 
+/* The CA has told another URL for the account than the one that is written down. */
+static bool has_moved(const struct account *account, const struct issuer *issuer)
+{
+	const char *kid = acme_client_kid(account->client);
+
+	return kid != NULL &&
+	       !sv_eq(json_sv_at(issuer->object->json, "status.acme.uri"), sv_from(kid));
+}
+
 struct acme_client *account_client(struct controllers *ctl, const struct issuer *issuer,
 				   struct account_use *use)
 {
 	struct account *account = account_get(ctl, sv_from(issuer->object->key));
 
 	use_account(use, account);
-	/* What the directory says is shown in the issuer's status. */
-	if (account->usable && acme_client_directory(account->client) != account->directory)
+	/* What the directory says, and where the account is, is shown in the issuer's status. */
+	if (account->usable && (acme_client_directory(account->client) != account->directory ||
+				has_moved(account, issuer)))
 		ctl_queue(ctl, CTL_ISSUER, sv_from(account->key));
 	return account->usable ? account->client : NULL;
 }

@@ -227,17 +227,24 @@ static bool spec_has_changed(const struct cert_look *look)
 	       json_int_at(issuing, "observedGeneration", 0) != object_generation(look->cert);
 }
 
-/* After a failure an attempt waits, unless the spec has changed meanwhile. */
+/* What was in the way of the last attempt may have been put right there. */
+static bool issuer_has_changed(const struct cert_look *look)
+{
+	struct str_view tried = json_sv_at(look->status, "triedWith");
+	AUTO(auto_free) char *print = certificate_issuers_print(look);
+
+	return tried.len > 0 && !sv_eq(tried, sv_from(print));
+}
+
+/* After a failure an attempt waits, unless the spec or that of an issuer has changed meanwhile. */
 static bool must_wait(struct cert_look *look)
 {
 	int64_t next;
 
 	if (!json_time_at(look->status, "nextAttemptTime", &next))
 		return false;
-	if (spec_has_changed(look)) {
-		json_object_del(look->status, "lastFailureTime");
-		json_object_del(look->status, "failedIssuanceAttempts");
-		json_object_del(look->status, "nextAttemptTime");
+	if (spec_has_changed(look) || issuer_has_changed(look)) {
+		certificate_forget_failures(look);
 		return false;
 	}
 	if (!attempt_waits(next, look->now))
@@ -407,6 +414,24 @@ static void request_map(struct controllers *ctl, const struct object *before,
 		ctl_queue(ctl, CTL_CERTIFICATE, sv_from(owner->key));
 }
 
+/* Those that wait after a failure look whether it is about this issuer. */
+static void issuer_map(struct controllers *ctl, const struct object *before,
+		       const struct object *after)
+{
+	struct str_view key;
+	void *run;
+
+	if (before != NULL && after != NULL &&
+	    object_generation(before) == object_generation(after))
+		return;
+	for (size_t it = 0; map_next(&certificates_of(ctl)->runs, &it, &key, &run);) {
+		const struct object *cert = store_get(ctl->config.store, key);
+
+		if (cert != NULL && json_at(cert->json, "status.nextAttemptTime") != NULL)
+			ctl_queue(ctl, CTL_CERTIFICATE, key);
+	}
+}
+
 /* ---- metrics ---- */
 
 struct counted {
@@ -498,7 +523,9 @@ const struct ctl_row ctl_certificate = {
 	.name = "certificate",
 	.watches = {{.prefix = "cert-manager.io/certificates/", .map = certificate_map},
 		    {.prefix = "core/secrets/", .map = secret_map},
-		    {.prefix = "cert-manager.io/certificaterequests/", .map = request_map}},
+		    {.prefix = "cert-manager.io/certificaterequests/", .map = request_map},
+		    {.prefix = "cert-manager.io/clusterissuers/", .map = issuer_map},
+		    {.prefix = "cert-manager.io/issuers/", .map = issuer_map}},
 	.reconcile = certificate_reconcile,
 	.start = certificate_start,
 	.stop = certificate_stop,

@@ -141,6 +141,9 @@ bool certificate_lost_patience(struct cert_look *look, const struct object *requ
 void certificate_choose_issuer(struct cert_look *look);
 /* The spec may have changed during the attempt: only an issuer that it still allows goes on. */
 void certificate_keep_issuer(struct cert_look *look);
+/* What the issuers of the spec, in their order, are like now: another text when one of them has
+ * been changed. Allocated. */
+char *certificate_issuers_print(const struct cert_look *look);
 bool certificate_is_rehearsal(const struct cert_look *look);
 void certificate_end_rehearsal(struct cert_look *look); /* goes on with the spec's own issuer */
 void certificate_want_rehearsal(struct cert_look *look, const char *type); /* has failed so */
@@ -157,6 +160,7 @@ void certificate_install(struct cert_look *look, EVP_PKEY *key, struct str_view 
 			 struct str_view ca);
 void certificate_sync_template(struct cert_look *look); /* labels, annotations */
 
-void certificate_forget_attempt(struct cert_run *run); /* the key, the job that makes it */
+void certificate_forget_failures(struct cert_look *look); /* the next attempt may begin */
+void certificate_forget_attempt(struct cert_run *run);    /* the key, the job that makes it */
 
 #endif

@@ -41,11 +41,12 @@ static struct str_view issuing_member(const struct cert_look *look, const char *
 			  member);
 }
 
-static void forget_failures(struct cert_look *look)
+void certificate_forget_failures(struct cert_look *look)
 {
 	json_object_del(look->status, "lastFailureTime");
 	json_object_del(look->status, "failedIssuanceAttempts");
 	json_object_del(look->status, "nextAttemptTime");
+	json_object_del(look->status, "triedWith");
 }
 
 /* ---- how an attempt ends ---- */
@@ -98,6 +99,7 @@ static void fails(struct cert_look *look, const char *type, int64_t not_before, 
 	int64_t delay = attempt_delay(is_permanent(type) ? INT64_MAX : failures, random_u32());
 	int64_t left = look->dated && !is_permanent(type) ? look->not_after - look->now : 0;
 	int64_t next = look->now + attempt_delay_before(delay, left);
+	AUTO(auto_free) char *print = certificate_issuers_print(look);
 	char when[CLOCK_TEXT_SIZE];
 
 	if (next < not_before)
@@ -107,6 +109,7 @@ static void fails(struct cert_look *look, const char *type, int64_t not_before, 
 	json_object_set_new(look->status, "lastFailureTime", json_time(look->now));
 	json_object_set_new(look->status, "failedIssuanceAttempts", json_integer(failures));
 	json_object_set_new(look->status, "nextAttemptTime", json_string(when));
+	json_object_set_new(look->status, "triedWith", json_string(print));
 	status_condition(look->status, look->cert, "Issuing", COND_FALSE,
 			 type[0] == '\0' ? "Failed" : type,
 			 "The certificate request has failed to complete and will be retried: %s; "
@@ -120,7 +123,7 @@ static void succeeds(const struct attempt *attempt)
 {
 	struct cert_look *look = attempt->look;
 
-	forget_failures(look);
+	certificate_forget_failures(look);
 	certificate_issued_by(look);
 	json_object_del(look->status, "nextPrivateKeySecretName");
 	json_object_set_new(look->status, "revision", json_integer(attempt->revision));
@@ -412,7 +415,7 @@ static void begin(struct cert_look *look)
 	char *name = derived_name(object_name(look->cert), "-%06x", random_u32() & 0xffffff);
 
 	if (sv_eq(issuing_member(look, "reason"), SV(REASON_MANUAL)))
-		forget_failures(look);
+		certificate_forget_failures(look);
 	certificate_choose_issuer(look);
 	json_object_set_new(look->status, "nextPrivateKeySecretName", json_string(name));
 	ctl_event(look->ctl, kind_of_certificate(), look->cert, "Normal", "Issuing", "%s",

@@ -81,6 +81,25 @@ static void choices_of(const struct cert_look *look, struct choices *choices)
 		add_choices(choices, note);
 }
 
+char *certificate_issuers_print(const struct cert_look *look)
+{
+	struct choices choices;
+	uint64_t print = 0;
+
+	choices_of(look, &choices);
+	for (size_t i = 0; i < choices.count; i++) {
+		const struct object *issuer = choice_find(look, &choices.all[i]);
+		AUTO(auto_free)
+		char *text =
+			xasprintf("%016llx %s %lld", (unsigned long long)print,
+				  issuer == NULL ? "" : json_str_at(issuer->json, "metadata.uid"),
+				  (long long)(issuer == NULL ? 0 : object_generation(issuer)));
+
+		print = sv_hash(sv_from(text));
+	}
+	return xasprintf("%016llx", (unsigned long long)print);
+}
+
 const json_t *certificate_issuer_ref(const struct cert_look *look)
 {
 	const json_t *attempt = json_member(look->status, "attemptIssuer");

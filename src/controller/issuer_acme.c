@@ -415,8 +415,11 @@ static bool is_refused(const struct issuer_look *look)
 static void put_standing(const struct issuer_look *look)
 {
 	json_t *status = status_copy(look->issuer->object);
+	const char *kid = acme_client_kid(look->account->client);
 
 	json_object_del(json_object_get(status, "acme"), "termsAskedUntil");
+	if (kid != NULL) /* the CA may have moved */
+		json_set_at(status, "acme.uri", json_string(kid));
 	set_directory(look, status);
 	set_ready(status, look->issuer->object);
 	ctl_put_status(look->ctl, CTL_ISSUER, look->issuer->object, status);

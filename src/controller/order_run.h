@@ -14,8 +14,8 @@
 #include "acme/order.h"
 #include "controller/account.h"
 #include "controller/order.h"
-#include "pki/x509.h"
 #include "controller/solver.h"
+#include "pki/x509.h"
 
 struct selfcheck;
 
@@ -99,8 +99,8 @@ void order_side_lost(struct order_run *run);  /* the client has ended, with its 
 void order_side_free(struct order_run *run);
 
 /* ---- order_chain.c ---- */
-/* Adds to a chain of one certificate what issued it, from the Secret of the Certificate; false: it
- * is not there. The caller checks the chain. */
+/* Adds to a chain of one certificate what issued it, from the Secret of the Certificate or of
+ * another one with the same issuer; false: it is not there. The caller checks the chain. */
 bool order_complete_chain(const struct order_look *look, struct cert_chain *chain);
 
 /* ---- order_steps.c ---- */

@@ -619,7 +619,7 @@ static int check_chain(const struct order_look *look, struct str_view pem, struc
 			X509_free(TAKE(chain.certs[--chain.count]));
 		ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "NoIntermediate",
 			  "the CA returned the certificate without its issuer's: %s",
-			  whole ? "the one of the certificate before it is taken"
+			  whole ? "the one of an earlier certificate is taken"
 				: "some clients will not trust it");
 	}
 	name_list_deinit(&names);

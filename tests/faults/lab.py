@@ -4,10 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import urllib.request
 
-from proc import TOP, clean_env, free_port, run
+from proc import TOP, can_connect, clean_env, free_port, run, wait_for
 
 SHARED = os.path.join(os.path.dirname(TOP), "shared", "acme-lab")
 SHIMS = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -75,7 +76,7 @@ class Lab:
         self.dns = self.env["ACME_DNS"]
         self.direct = self.env["ACME_DIRECTORY"]
         self.directory = self.direct
-        self.control = None
+        self.control = self.process = None
         self.named = []
         if proxy:
             more = self._start("faultproxy", ["start", "--lab", self.folder])
@@ -89,7 +90,34 @@ class Lab:
                               stdout=subprocess.PIPE, text=True, timeout=60, env=clean_env(), check=True)
         return dict(re.findall(r"^export (\w+)='?(.*?)'?$", done.stdout, re.M))
 
+    # Down, and back on the same ports: Pebble keeps nothing.
+    def down(self):
+        pid = int(self._pid())
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not os.path.exists("/proc/%d/cmdline" % pid) or not open("/proc/%d/cmdline" % pid).read(),
+                 "the authority to end")
+
+    def back(self):
+        """With the URLs and the TLS certificate of before; accounts, orders and roots are gone."""
+        knobs = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
+        with open(self.env["ACME_PEBBLE_LOG"], "w", encoding="utf-8") as log:
+            process = subprocess.Popen(["pebble", "-config", os.path.join(self.folder, "pebble.json"), "-dnsserver",
+                                        self.dns], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                       env=dict(clean_env(), **knobs))
+        with open(os.path.join(self.folder, "pebble.pid"), "w", encoding="ascii") as file:
+            file.write(str(process.pid))
+        self.process = process
+        host, port = re.match(r"https://(.*):(\d+)/", self.direct).groups()
+        wait_for(lambda: can_connect(host, int(port)), "the authority to be back")
+
+    def _pid(self):
+        with open(os.path.join(self.folder, "pebble.pid"), encoding="ascii") as file:
+            return file.read()
+
     def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
         if self.control:
             subprocess.run(["/usr/bin/python3", os.path.join(SHARED, "faultproxy"), "stop", "--pid", self.proxy_pid],
                            env=clean_env(), check=False)
@@ -160,6 +188,10 @@ class Lab:
     def accounts(self):
         found = re.findall(r"There are now (\d+) accounts in memory", self.pebble_log())
         return int(found[-1]) if found else 0
+
+    def gave_up(self):
+        """How many authorizations failed."""
+        return self.pebble_log().count("set INVALID by completed challenge")
 
     def issued(self):
         """Serial numbers, lower case, in order."""

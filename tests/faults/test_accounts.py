@@ -142,6 +142,37 @@ def test_f47_directory_leads_elsewhere(client, lab, spec, words):
     assert lab.count("neworder") == 0
 
 
+def test_f48_directory_moves(client, lab):
+    """Read again, and the account looked up with its key: the same one, and its new URL is written down."""
+    client.up()
+    client.issue("before")
+    accounts, key = lab.accounts(), account_key(client)
+    lab.clear()
+    lab.set("dir-moved")
+    client.ask()
+    client.ready(timeout=60)
+    assert [r["payload"] for r in lab.log("newacct")] == [{"onlyReturnExisting": True}]
+    assert lab.accounts() == accounts and account_key(client) == key
+    moved = lab.moved.rsplit("/", 1)[0]
+
+    def written():
+        return client.daemon.get("clusterissuers", "ca", ns=None)["status"]["acme"]["uri"].startswith(moved)
+    wait_for(written, "the account's new URL", alive=client.daemon.process)
+
+
+def test_f48_moved_while_away(client, lab):
+    """The URL of the account is of the old place."""
+    client.up()
+    accounts = lab.accounts()
+    client.daemon.stop()
+    lab.clear()
+    lab.set("dir-moved")
+    client.daemon.start()
+    client.ask()
+    client.ready(timeout=60)
+    assert lab.accounts() == accounts
+
+
 def test_f49_rollover_interrupted(client, lab):
     """Whatever became of the answer, the account is not locked out."""
     client.up()
@@ -166,7 +197,10 @@ def test_f50_profile_that_is_not_listed(client, lab):
         return True
     wait_for(told, "the profiles to be listed")
     assert lab.count("neworder") == 0
+    asked = client.told("InvalidProfile", "nonsense", "tlsserver")
+    # For good as things stand: not before a day has passed, unless the issuer is changed.
+    client.later(3 * 3600)
+    assert client.told("InvalidProfile") == asked and lab.count("neworder") == 0
     client.daemon.apply(client.issuer(profile="tlsserver"))
-    client.daemon.cli("renew", "certificate/cert")
     client.ready()
     assert any("tlsserver" in str(r) for r in lab.log("neworder"))

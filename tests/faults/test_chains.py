@@ -52,3 +52,24 @@ def test_f74_put_in_order(client, lab, spec):
     client.issue()
     assert pem(client).count("BEGIN CERTIFICATE") == 2
     assert "\r" not in pem(client)
+
+
+def test_f74_leaf_only(client, lab):
+    """Completed with the intermediate that is known from another certificate of the issuer; and told."""
+    client.up()
+    client.issue("first")
+    lab.set("cert-nochain")
+    client.ask()
+    client.ready()
+    blocks = [pem(client, n).split("-----BEGIN CERTIFICATE-----") for n in ("first", "cert")]
+    assert len(blocks[1]) == 3 and blocks[1][2] == blocks[0][2]
+    wait_for(lambda: "NoIntermediate" in client.daemon.text(), "the warning", alive=client.daemon.process)
+
+
+def test_f74_leaf_only_for_the_first(client, lab):
+    """Nothing is known to complete it with: taken as it is, and told."""
+    client.up()
+    lab.set("cert-nochain")
+    client.issue()
+    assert pem(client).count("BEGIN CERTIFICATE") == 1
+    wait_for(lambda: "NoIntermediate" in client.daemon.text(), "the warning", alive=client.daemon.process)
