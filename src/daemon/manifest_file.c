@@ -73,12 +73,29 @@ void manifest_paths_free(char **paths)
 
 /* ---- documents ---- */
 
-static void problem(struct manifest_file *file, size_t number, const json_t *doc, const char *text)
+static void add_line(struct buf *lines, size_t number, const json_t *doc, const char *text)
 {
 	const char *kind = json_str_at(doc, "kind"), *name = json_str_at(doc, "metadata.name");
 
-	(void)buf_addf(&file->problems, "document %zu (%s %s): %s\n", number,
-		       kind != NULL ? kind : "no kind", name != NULL ? name : "without name", text);
+	(void)buf_addf(lines, "document %zu (%s %s): %s\n", number, kind != NULL ? kind : "no kind",
+		       name != NULL ? name : "without name", text);
+}
+
+static void problem(struct manifest_file *file, size_t number, const json_t *doc, const char *text)
+{
+	add_line(&file->problems, number, doc, text);
+}
+
+static void add_remarks(struct manifest_file *file, size_t number, const json_t *doc,
+			const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(warnings, i, warning)
+	{
+		add_line(&file->remarks, number, doc, json_string_value(warning));
+	}
 }
 
 static json_t *with_source(const json_t *doc, const char *path)
@@ -135,6 +152,7 @@ static void read_doc(struct manifest_file *file, size_t number, const json_t *do
 	struct manifest_doc *slot = &file->docs[file->count];
 	AUTO(auto_json) json_t *sourced = NULL;
 	AUTO(auto_json) json_t *merged = NULL;
+	AUTO(auto_json) json_t *warnings = json_array();
 	const struct object *old;
 	struct causes causes;
 	struct err err = {.code = ERR_NONE};
@@ -150,12 +168,13 @@ static void read_doc(struct manifest_file *file, size_t number, const json_t *do
 	sourced = with_source(doc, file->path);
 	merged = kind_apply(how.old, sourced);
 	causes_init(&causes);
-	slot->object = kind_admit(&how, merged, NULL, &causes, &err);
+	slot->object = kind_admit(&how, merged, warnings, &causes, &err);
 	if (slot->object == NULL)
 		add_causes(file, number, doc, &causes, &err);
 	causes_deinit(&causes);
 	if (slot->object == NULL)
 		return;
+	add_remarks(file, number, doc, warnings);
 	slot->kind = how.kind;
 	slot->key = kind_key(how.kind,
 			     how.kind->namespaced ? json_str_at(slot->object, "metadata.namespace")
@@ -210,6 +229,7 @@ void manifest_file_read(struct manifest_file *file, const char *path, const stru
 
 	*file = (struct manifest_file){.path = xstrdup(path)};
 	buf_init(&file->problems, PROBLEMS_MAX);
+	buf_init(&file->remarks, PROBLEMS_MAX);
 	text = file_read(path, MANIFEST_TEXT_MAX, &len, &err);
 	docs = text == NULL ? NULL : yaml_parse(sv_new(text, len), &err);
 	flat = docs == NULL ? NULL : flatten(docs);
@@ -235,4 +255,5 @@ void manifest_file_deinit(struct manifest_file *file)
 	free(file->docs);
 	free(file->path);
 	buf_deinit(&file->problems);
+	buf_deinit(&file->remarks);
 }

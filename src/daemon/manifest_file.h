@@ -24,6 +24,7 @@ struct manifest_file {
 	size_t count;
 	struct manifest_doc *docs;
 	struct buf problems; /* a line each: what is wrong; empty: the file is good */
+	struct buf remarks;  /* a line each: what is taken although it will not work */
 };
 
 /* Paths below a folder (sorted; *.yaml *.yml *.json, no hidden files) or the path itself. Heap

@@ -195,6 +195,17 @@ static void report(const struct manifest_file *file)
 	}
 }
 
+static void report_remarks(const struct manifest_file *file)
+{
+	struct str_view rest = buf_view(&file->remarks);
+
+	while (rest.len > 0) {
+		struct str_view line = sv_split(&rest, '\n');
+
+		log_warn("manifests", "%s: %.*s", file->path, SV_ARG(line));
+	}
+}
+
 /* The same object in two files: the first in order of names has it. */
 static void claim(struct manifest_file *file, struct map *keys)
 {
@@ -262,6 +273,7 @@ static void judge(struct manifests *manifests, struct manifest_file *files, size
 			more = refuse_homeless(manifests, &files[i], keys) || more;
 	}
 	for (size_t i = 0; i < count; i++) {
+		report_remarks(&files[i]);
 		if (buf_len(&files[i].problems) == 0)
 			continue;
 		for (size_t j = 0; j < files[i].count; j++)
@@ -376,23 +388,27 @@ void manifests_apply(struct manifests *manifests, void (*done)(void *arg, unsign
 	task_defer(manifests->loop, &manifests->round);
 }
 
-static unsigned check_file(const char *path, FILE *out)
+static void print_lines(const char *path, const char *word, struct str_view rest, FILE *out)
 {
-	struct manifest_file file;
-	struct str_view rest;
-	unsigned refused;
-
-	manifest_file_read(&file, path, NULL);
-	rest = buf_view(&file.problems);
-	refused = rest.len > 0;
-	if (refused == 0)
-		fprintf(out, "%s: %zu object%s, fine\n", path, file.count,
-			file.count == 1 ? "" : "s");
 	while (rest.len > 0) {
 		struct str_view line = sv_split(&rest, '\n');
 
-		fprintf(out, "%s: %.*s\n", path, SV_ARG(line));
+		fprintf(out, "%s: %s%.*s\n", path, word, SV_ARG(line));
 	}
+}
+
+static unsigned check_file(const char *path, FILE *out)
+{
+	struct manifest_file file;
+	unsigned refused;
+
+	manifest_file_read(&file, path, NULL);
+	refused = buf_len(&file.problems) > 0;
+	if (refused == 0)
+		fprintf(out, "%s: %zu object%s, fine\n", path, file.count,
+			file.count == 1 ? "" : "s");
+	print_lines(path, "warning: ", buf_view(&file.remarks), out);
+	print_lines(path, "", buf_view(&file.problems), out);
 	manifest_file_deinit(&file);
 	return refused;
 }

@@ -253,14 +253,21 @@ static void run_tls(struct conn *conn)
 	}
 }
 
-/* The ClientHello is whole: who gets it? */
+/* The ClientHello is whole: who gets it? A name that nobody has ends without a word, as for a port
+ * that is only passed through: an alert would tell that TLS ends here. */
 static void hello_done(struct conn *conn)
 {
-	const struct snap_listener *listener =
-		match_listener(conn_port(conn), client_hello_name(conn->hello));
+	struct str_view name = client_hello_name(conn->hello);
+	const struct snap_listener *listener = match_listener(conn_port(conn), name);
 
 	if (listener != NULL && listener->serves == SERVES_PASSTHROUGH) {
 		conn_serve(conn, &stream_transport);
+		return;
+	}
+	if (listener == NULL && name.len > 0 &&
+	    match_tls_challenge(conn->worker->snapshot, name) == NULL) {
+		metric_add(&conn->worker->metrics.handshake_failures, 1);
+		conn_close(conn);
 		return;
 	}
 	free(TAKE(conn->hello));

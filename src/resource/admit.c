@@ -200,11 +200,16 @@ static json_t *admit_status(const struct admission *how, const json_t *body, str
 
 static void warn(const struct admission *how, const json_t *object, json_t *warnings)
 {
-	bool changed = how->old == NULL || json_int_at(object, "metadata.generation", 0) !=
-						   json_int_at(how->old, "metadata.generation", 0);
+	bool changed = how->old == NULL || !how->kind->has_spec_generation ||
+		       json_int_at(object, "metadata.generation", 0) !=
+			       json_int_at(how->old, "metadata.generation", 0);
 
-	if (how->kind->warning != NULL && warnings != NULL && changed)
+	if (warnings == NULL || !changed)
+		return;
+	if (how->kind->warning != NULL)
 		json_array_append_new(warnings, json_string(how->kind->warning));
+	if (how->kind->remark != NULL)
+		how->kind->remark(object, warnings);
 }
 
 json_t *kind_admit(const struct admission *how, const json_t *body, json_t *warnings,

@@ -10,6 +10,7 @@
 
 typedef void set_defaults_fn(json_t *object, const json_t *old);
 typedef void validate_fn(const json_t *object, const json_t *old, struct causes *causes);
+typedef void remark_fn(const json_t *object, json_t *warnings);
 typedef json_t *initial_status_fn(const json_t *object, int64_t now);
 typedef bool waits_fn(const json_t *object, int64_t now);
 
@@ -25,6 +26,7 @@ extern const struct schema_node secret_schema[];
 extern const struct column secret_columns[2];
 set_defaults_fn secret_defaults;
 validate_fn secret_validate;
+remark_fn secret_remark;
 /* The data of a Secret or ConfigMap, once it is marked immutable; and its size. */
 void data_validate(const json_t *object, const json_t *old, struct causes *causes);
 

@@ -125,12 +125,10 @@ static void tls_pair(struct str_view crt, struct str_view key_text, struct cause
 			"the key that the certificate was made for");
 }
 
-static void tls_validate(const json_t *object, struct causes *causes)
+static void tls_judge(const json_t *object, struct causes *causes)
 {
 	struct buf crt, key;
 
-	tls_required(object, "tls.crt", causes);
-	tls_required(object, "tls.key", causes);
 	buf_init(&crt, DATA_MAX);
 	buf_init(&key, DATA_MAX);
 	if (data_bytes(object, "tls.crt", &crt) && data_bytes(object, "tls.key", &key))
@@ -141,12 +139,49 @@ static void tls_validate(const json_t *object, struct causes *causes)
 	buf_deinit(&key);
 }
 
+static bool tls_works(const json_t *object)
+{
+	struct causes causes;
+	bool works;
+
+	causes_init(&causes);
+	tls_judge(object, &causes);
+	works = causes.count == 0;
+	causes_deinit(&causes);
+	return works;
+}
+
+/* A pair that cannot work is taken as Kubernetes takes it, with a warning, and the listeners that
+ * name it say so; but it never takes the place of one that works. */
+static void tls_validate(const json_t *object, const json_t *old, struct causes *causes)
+{
+	tls_required(object, "tls.crt", causes);
+	tls_required(object, "tls.key", causes);
+	if (old != NULL && causes->count == 0 && tls_works(old))
+		tls_judge(object, causes);
+}
+
+void secret_remark(const json_t *object, json_t *warnings)
+{
+	struct causes causes;
+
+	if (!sv_eq(json_sv_at(object, "type"), SV(TYPE_TLS)))
+		return;
+	causes_init(&causes);
+	tls_judge(object, &causes);
+	for (size_t i = 0; i < causes.count; i++)
+		json_array_append_new(warnings,
+				      json_fmt("%s: %s: no listener can serve it",
+					       causes.list[i].field, causes.list[i].message));
+	causes_deinit(&causes);
+}
+
 void secret_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
 	cause_immutable(causes, object, old, "type");
 	data_validate(object, old, causes);
 	if (sv_eq(json_sv_at(object, "type"), SV(TYPE_TLS)))
-		tls_validate(object, causes);
+		tls_validate(object, old, causes);
 }
 
 CELL_VALUE(secret_type, "type")

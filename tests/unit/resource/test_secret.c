@@ -132,9 +132,8 @@ static void pair_deinit(struct pair *pair)
 	buf_deinit(&pair->key);
 }
 
-static struct admitted admit_tls(struct str_view crt, struct str_view key)
+static json_t *tls_body(struct str_view crt, struct str_view key)
 {
-	AUTO(auto_json)
 	json_t *body = doc("{apiVersion: v1, kind: Secret, metadata: {name: t}, "
 			   "type: kubernetes.io/tls, stringData: {}}");
 	json_t *data = json_object_get(body, "stringData");
@@ -143,9 +142,19 @@ static struct admitted admit_tls(struct str_view crt, struct str_view key)
 		json_object_set_new(data, "tls.crt", json_sv(crt));
 	if (key.data != NULL)
 		json_object_set_new(data, "tls.key", json_sv(key));
-	return admit(body, NULL, FIELDS_STRICT);
+	return body;
 }
 
+static bool is_about(const json_t *warnings, const char *field)
+{
+	const char *text = json_string_value(json_array_get(warnings, 0));
+
+	return json_array_size(warnings) == 1 && strncmp(text, field, strlen(field)) == 0 &&
+	       strstr(text, "PRIVATE") == NULL;
+}
+
+/* What is there, but cannot work, is taken with a warning, as Kubernetes would take it; it never
+ * takes the place of a pair that works. */
 static void test_tls(void **state)
 {
 	AUTO(pair_deinit) struct pair one = pair_new(), two = pair_new();
@@ -153,29 +162,61 @@ static void test_tls(void **state)
 	const struct {
 		const char *name;
 		struct str_view crt, key;
-		const char *field; /* NULL: taken */
+		const char *field; /* NULL: fine */
+		bool refused;      /* on create too */
 	} cases[] = {
-		{"a pair", crt, key, NULL},
-		{"another's key", crt, buf_view(&two.key), "data[tls.key]"},
-		{"no key", crt, SV_NONE, "data[tls.key]"},
-		{"no certificate", SV_NONE, key, "data[tls.crt]"},
-		{"an empty certificate", SV(""), key, "data[tls.crt]"},
-		{"text for a certificate", SV("hello"), key, "data[tls.crt]"},
-		{"a cut certificate", sv_head(crt, crt.len / 2), key, "data[tls.crt]"},
-		{"a cut key", crt, sv_head(key, key.len / 2), "data[tls.key]"},
-		{"a certificate for a key", crt, crt, "data[tls.key]"},
+		{"a pair", crt, key, NULL, false},
+		{"another pair", buf_view(&two.crt), buf_view(&two.key), NULL, false},
+		{"another's key", crt, buf_view(&two.key), "data[tls.key]", false},
+		{"no key", crt, SV_NONE, "data[tls.key]", true},
+		{"no certificate", SV_NONE, key, "data[tls.crt]", true},
+		{"an empty certificate", SV(""), key, "data[tls.crt]", false},
+		{"text for a certificate", SV("hello"), key, "data[tls.crt]", false},
+		{"a cut certificate", sv_head(crt, crt.len / 2), key, "data[tls.crt]", false},
+		{"a cut key", crt, sv_head(key, key.len / 2), "data[tls.key]", false},
+		{"a certificate for a key", crt, crt, "data[tls.key]", false},
 	};
+	AUTO(auto_json) json_t *good_body = tls_body(crt, key);
+	AUTO(admitted_deinit) struct admitted good = admit(good_body, NULL, FIELDS_STRICT);
 
 	(void)state;
+	assert_non_null(good.object);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		AUTO(admitted_deinit) struct admitted now = admit_tls(cases[i].crt, cases[i].key);
+		AUTO(auto_json) json_t *body = tls_body(cases[i].crt, cases[i].key);
+		AUTO(admitted_deinit) struct admitted made = admit(body, NULL, FIELDS_STRICT);
+		AUTO(admitted_deinit)
+		struct admitted put = admit(body, good.object, FIELDS_STRICT);
 
-		if ((now.object != NULL) != (cases[i].field == NULL))
-			fail_msg("%s: %s", cases[i].name, now.err.msg);
-		if (now.object == NULL && (now.causes.count != 1 ||
-					   strcmp(now.causes.list[0].field, cases[i].field) != 0))
-			fail_msg("%s: %s", cases[i].name, now.err.msg);
+		if ((made.object == NULL) != cases[i].refused ||
+		    (put.object == NULL) != (cases[i].field != NULL))
+			fail_msg("%s: %s%s", cases[i].name, made.err.msg, put.err.msg);
+		if (made.object != NULL && cases[i].field != NULL &&
+		    !is_about(made.warnings, cases[i].field))
+			fail_msg("%s: no warning", cases[i].name);
+		if (put.object == NULL && (put.causes.count != 1 ||
+					   strcmp(put.causes.list[0].field, cases[i].field) != 0))
+			fail_msg("%s: %s", cases[i].name, put.err.msg);
 	}
+}
+
+/* One that does not work may be changed into another such, or put right. */
+static void test_tls_put_right(void **state)
+{
+	AUTO(pair_deinit) struct pair one = pair_new();
+	AUTO(auto_json) json_t *bad_body = tls_body(SV("hello"), SV("hello"));
+	AUTO(auto_json) json_t *half_body = tls_body(buf_view(&one.crt), SV("hello"));
+	AUTO(auto_json) json_t *good_body = tls_body(buf_view(&one.crt), buf_view(&one.key));
+	AUTO(admitted_deinit) struct admitted bad = admit(bad_body, NULL, FIELDS_STRICT);
+	AUTO(admitted_deinit) struct admitted half = admit(half_body, bad.object, FIELDS_STRICT);
+	AUTO(admitted_deinit) struct admitted good = admit(good_body, half.object, FIELDS_STRICT);
+
+	(void)state;
+	assert_non_null(bad.object);
+	assert_int_equal(json_array_size(bad.warnings), 2);
+	assert_non_null(half.object);
+	assert_int_equal(json_array_size(half.warnings), 1);
+	assert_non_null(good.object);
+	assert_int_equal(json_array_size(good.warnings), 0);
 }
 
 int main(void)
@@ -187,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_what_may_not_change),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_tls_put_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
