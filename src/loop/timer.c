@@ -66,7 +66,7 @@ bool loop_timers_fire(struct loop *loop)
 	while ((first = heap_first(&loop->timers)) != NULL && first->key <= loop->now) {
 		struct timer *timer = CONTAINER_OF(first, struct timer, node);
 
-		if (timer->deadline > loop->now) {
+		if (timer->deadline > first->key) { /* also when both have passed: in their order */
 			first->key = timer->deadline;
 			heap_changed(&loop->timers, first);
 			continue;

@@ -333,10 +333,10 @@ static void test_timers_in_order(void **state)
 	alarm_init(&c, fixture, "c");
 	alarm_init(&never, fixture, "never");
 	c.last = true;
-	timer_in(fixture->loop, &c.timer, 6);
-	timer_in(fixture->loop, &a.timer, 2);
-	timer_in(fixture->loop, &b.timer, 4);
-	timer_in(fixture->loop, &never.timer, 3);
+	timer_set(fixture->loop, &c.timer, begin + 6);
+	timer_set(fixture->loop, &a.timer, begin + 2);
+	timer_set(fixture->loop, &b.timer, begin + 4);
+	timer_set(fixture->loop, &never.timer, begin + 3);
 	timer_stop(fixture->loop, &never.timer);
 	timer_stop(fixture->loop, &never.timer); /* harmless */
 	assert_int_equal(loop_run(fixture->loop), 0);
@@ -353,13 +353,30 @@ static void test_timers_move(void **state)
 	alarm_init(&later, fixture, "later");
 	alarm_init(&sooner, fixture, "sooner");
 	later.last = true;
-	timer_in(fixture->loop, &later.timer, 1);
-	timer_in(fixture->loop, &later.timer, 8);
-	timer_in(fixture->loop, &sooner.timer, 60000);
-	timer_in(fixture->loop, &sooner.timer, 3);
+	timer_set(fixture->loop, &later.timer, begin + 1);
+	timer_set(fixture->loop, &later.timer, begin + 8);
+	timer_set(fixture->loop, &sooner.timer, begin + 60000);
+	timer_set(fixture->loop, &sooner.timer, begin + 3);
 	assert_int_equal(loop_run(fixture->loop), 0);
 	assert_string_equal(fixture->seen, "sooner later ");
 	assert_true(later.fired_at >= begin + 8);
+}
+
+/* A loop that comes late, with all of them due, keeps to the order all the same. */
+static void test_late_timers_in_order(void **state)
+{
+	struct fixture *fixture = *state;
+	struct alarm later, sooner;
+	int64_t begin = clock_mono_ms();
+
+	alarm_init(&later, fixture, "later");
+	alarm_init(&sooner, fixture, "sooner");
+	later.last = true;
+	timer_set(fixture->loop, &later.timer, begin - 90);
+	timer_set(fixture->loop, &later.timer, begin - 20);
+	timer_set(fixture->loop, &sooner.timer, begin - 50);
+	assert_int_equal(loop_run(fixture->loop), 0);
+	assert_string_equal(fixture->seen, "sooner later ");
 }
 
 static void test_timer_that_arms_itself_lets_others_in(void **state)
@@ -522,6 +539,7 @@ int main(void)
 		LOOP_TEST(test_what_cannot_be_watched),
 		LOOP_TEST(test_timers_in_order),
 		LOOP_TEST(test_timers_move),
+		LOOP_TEST(test_late_timers_in_order),
 		LOOP_TEST(test_timer_that_arms_itself_lets_others_in),
 		LOOP_TEST(test_far_deadlines),
 		LOOP_TEST(test_tasks_and_hooks),
