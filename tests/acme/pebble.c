@@ -1,5 +1,6 @@
 #include "pebble.h"
 
+#include "../unit/port.h"
 #include "base/clock.h"
 #include "base/enc.h"
 #include "base/own.h"
@@ -84,19 +85,6 @@ static void make_certificate(struct pebble *pebble)
 	buf_deinit(&pem);
 }
 
-static uint16_t free_port(void)
-{
-	struct sock_addr addr;
-	int fd;
-
-	must(sock_addr_ip(&addr, SV("127.0.0.1"), 0), "no address");
-	fd = sock_listen(&addr, 0, NULL);
-	must(fd >= 0, "no port");
-	sock_local(fd, &addr);
-	close(fd);
-	return sock_addr_port(&addr);
-}
-
 static void write_settings(const struct pebble *pebble)
 {
 	struct buf text, mac;
@@ -173,8 +161,8 @@ void pebble_start(struct pebble *pebble)
 {
 	snprintf(pebble->dir, sizeof(pebble->dir), "/tmp/test-pebble.XXXXXX");
 	must(mkdtemp(pebble->dir) != NULL, "no folder");
-	pebble->port = free_port();
-	pebble->management_port = free_port();
+	pebble->port = port_claim();
+	pebble->management_port = port_claim();
 	snprintf(pebble->directory, sizeof(pebble->directory), "https://127.0.0.1:%u/dir",
 		 pebble->port);
 	snprintf(pebble->management, sizeof(pebble->management), "https://127.0.0.1:%u",

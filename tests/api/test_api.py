@@ -15,6 +15,10 @@ import threading
 import time
 import unittest
 
+sys.dont_write_bytecode = True  # the sources may be read-only
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "flow"))
+from proc import free_port  # noqa: E402
+
 DAEMON = os.environ.get("API_DAEMON", "tests/api/api_daemon")
 PATIENCE = 20  # seconds that a condition may take before a test fails
 GATEWAYS = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
@@ -76,10 +80,7 @@ class Api(unittest.TestCase):
         self.directory = tempfile.TemporaryDirectory()
         self.socket = os.path.join(self.directory.name, "s.sock")
         self.log = open(os.path.join(self.directory.name, "log"), "w+")
-        port = socket.socket()
-        port.bind(("127.0.0.1", 0))
-        self.metrics_port = port.getsockname()[1]
-        port.close()
+        self.metrics_port = free_port()
         self.daemon = subprocess.Popen(
             [DAEMON, self.socket, "127.0.0.1:%d" % self.metrics_port], stderr=self.log,
             env=dict(os.environ, **self.env))

@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 
 
-def wait_for(condition, what, timeout=20.0, every=0.02, alive=None):
+def wait_for(condition, what, timeout=60.0, every=0.02, alive=None):
     """Returns the first true value of condition(); what it raises until then counts as "not yet".
 
     alive is a Process that must not end meanwhile."""
@@ -31,7 +31,21 @@ def wait_for(condition, what, timeout=20.0, every=0.02, alive=None):
         time.sleep(every)
 
 
-_given = set()
+_claims = []
+
+
+def claim(name):
+    """Makes a name this process's own until it ends, among all that ask here; False: it is another's.
+
+    (A socket without a file. tests/unit/port.c claims its ports by the same names.)"""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        made.bind("\0sallyport-test-" + name)
+    except OSError:
+        made.close()
+        return False
+    _claims.append(made)
+    return True
 
 
 def free_port(address="127.0.0.1", udp=False):
@@ -39,16 +53,14 @@ def free_port(address="127.0.0.1", udp=False):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
         port = random.SystemRandom().randrange(10000, 32000)
-        if port in _given:
-            continue
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)[:2 if udp else 1]:
                 with socket.socket(family, kind) as s:
                     s.bind((address, port))
         except OSError:
             continue
-        _given.add(port)
-        return port
+        if claim("port-%d" % port):
+            return port
 
 
 def has_ipv6():
@@ -60,14 +72,13 @@ def has_ipv6():
         return False
 
 
-_next_address = [random.SystemRandom().randrange(1, 250) << 8]
-
-
 def own_address():
     """A loopback address of this test's own: 127.x.y.z."""
-    _next_address[0] += 1
-    n = _next_address[0]
-    return "127.%d.%d.%d" % (100 + (n >> 16), (n >> 8) & 255, 1 + n % 250)
+    while True:
+        n = random.SystemRandom().randrange(100 << 16, 200 << 16)
+        address = "127.%d.%d.%d" % (n >> 16, (n >> 8) & 255, 1 + n % 250)
+        if claim(address):
+            return address
 
 
 def can_connect(address, port):

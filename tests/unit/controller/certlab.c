@@ -1,14 +1,13 @@
 #include "certlab.h"
 
+#include "../port.h"
 #include "base/list.h"
 #include "codec/yaml.h"
 #include "loop/jobs.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 static void acknowledged(void *arg, uint64_t generation)
 {
@@ -26,25 +25,12 @@ static void challenge_fetched(void *arg, struct str_view token)
 		controllers_challenge_fetched(lab->ctl, token);
 }
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
-	close(fd);
-	return ntohs(addr.sin_port);
-}
-
 void certlab_open(struct certlab *lab, const char *where, const char *dns_servers)
 {
 	struct address_rules_config rules = {.control_socket = "/run/sallyport/test.sock"};
 	struct err err = {0};
 
-	*lab = (struct certlab){.port = free_port()};
+	*lab = (struct certlab){.port = port_claim()};
 	lab->loop = loop_new(&err);
 	lab->store =
 		store_open(lab->loop, where == NULL ? &engine_mem : &engine_sqlite, where, &err);

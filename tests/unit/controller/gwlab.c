@@ -1,5 +1,6 @@
 #include "gwlab.h"
 
+#include "../port.h"
 #include "base/enc.h"
 #include "base/own.h"
 #include "codec/yaml.h"
@@ -11,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 /* Rows of controllers that these tests do without; the one of Orders counts. */
 static size_t *woken_count;
@@ -127,14 +128,6 @@ static void acknowledged(void *arg, uint64_t generation)
 		controllers_acknowledged(lab->ctl, generation);
 }
 
-static uint16_t free_port(void)
-{
-	uint16_t port;
-
-	close(listen_any(&port));
-	return port;
-}
-
 void lab_start(struct lab *lab)
 {
 	struct err err = {0};
@@ -146,7 +139,7 @@ void lab_start(struct lab *lab)
 	struct address_rules_config rules = {.control_socket = "/run/sallyport/test.sock"};
 	struct controllers_config config;
 
-	*lab = (struct lab){.port = free_port()};
+	*lab = (struct lab){.port = port_claim()};
 	woken_count = &lab->woken;
 	lab->server = server_start(&lab->origin);
 	lab->loop = loop_new(&err);
