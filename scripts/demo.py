@@ -494,23 +494,6 @@ def write_manifests():
             f.write(text.format(**values))
 
 
-def follow_access_log():
-    """Shows each request until Ctrl-C."""
-    with open(path("access.log"), errors="replace") as log:
-        log.seek(0, os.SEEK_END)
-        pending = ""
-        while all(child.poll() is None for child in CHILDREN):
-            pending += log.readline()
-            if pending.endswith("\n"):
-                print("  " + pending.strip(), flush=True)
-                pending = ""
-            else:
-                time.sleep(0.2)
-    for child in CHILDREN:
-        if child.poll() is not None:
-            raise Wrong("%s ended:\n%s" % (child.name, text_of(child.name)[-800:]))
-
-
 def tell_what_to_try():
     base, plain = "https://%s:%d" % (NAME, PORT["https"]), "http://%s:%d" % (NAME, PORT["http"])
     curl_ = "curl" if IPV6 else "curl --connect-to ::127.0.0.1:"
@@ -530,6 +513,24 @@ def tell_what_to_try():
           "  (it warns until root.pem is among the authorities it trusts).\n"
           "  The manifests are 1-issuer.yaml, 2-gateway.yaml and 3-site.yaml there.\n"
           "  Requests are shown below. Ctrl-C ends everything and removes that folder.\n" % base, flush=True)
+
+
+def stay():
+    """Says what to try, and shows each request from then on until Ctrl-C."""
+    with open(path("access.log"), errors="replace") as log:
+        log.seek(0, os.SEEK_END)
+        tell_what_to_try()
+        pending = ""
+        while all(child.poll() is None for child in CHILDREN):
+            pending += log.readline()
+            if pending.endswith("\n"):
+                print("  " + pending.strip(), flush=True)
+                pending = ""
+            else:
+                time.sleep(0.2)
+    for child in CHILDREN:
+        if child.poll() is not None:
+            raise Wrong("%s ended:\n%s" % (child.name, text_of(child.name)[-800:]))
 
 
 def demo():
@@ -565,8 +566,7 @@ def demo():
     print()
     sallyport("status")
     if not ONCE:
-        tell_what_to_try()
-        follow_access_log()
+        stay()
         return
     title("Checked")
     check_site()
@@ -591,6 +591,7 @@ def interrupted(_number, _frame):
 
 def main():
     status = 1
+    signal.signal(signal.SIGINT, interrupted)  # also when it was started with it ignored
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGHUP, interrupted)
     try:

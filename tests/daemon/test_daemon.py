@@ -26,17 +26,17 @@ def namespace(name):
 
 class Unix(HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=20)
+        super().__init__("localhost", timeout=60)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
+        self.sock.settimeout(60)
         self.sock.connect(self.path)
 
 
 def until(condition, what):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         if time.monotonic() > end:
             raise AssertionError("waited in vain: " + what)
@@ -91,7 +91,7 @@ class Base(unittest.TestCase):
     def stop(self):
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
-            self.assertEqual(self.process.wait(20), 0, self.log_text())
+            self.assertEqual(self.process.wait(60), 0, self.log_text())
             self.process = None
 
     def reload(self):
@@ -207,7 +207,7 @@ class TestSettings(Base):
         for check in ([], ["--check"]):
             done = subprocess.run([DAEMON, "--state-dir", self.path("", "s"), "--socket",
                                    self.socket] + flags + check, capture_output=True, text=True,
-                                  timeout=20, check=False)
+                                  timeout=60, check=False)
             self.assertEqual(done.returncode, 2, done.stderr)
             for word in words:
                 self.assertIn(word, done.stderr)

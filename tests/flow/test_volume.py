@@ -149,7 +149,7 @@ def counted_calls(daemon, box, work):
     strace = Process("strace", ["strace", "-f", "-c", "-o", log, "-e", "trace=" + ",".join(SOCKET_CALLS),
                                 "-p", daemon.process.pid], box / "strace.err")
     try:
-        wait_for(lambda: "attached" in strace.text(), "strace to attach", 10, alive=strace)
+        wait_for(lambda: "attached" in strace.text(), "strace to attach", alive=strace)
     except AssertionError as e:
         pytest.skip("strace may not attach here: %s" % strace.text().strip()[:200] or e)
     work()

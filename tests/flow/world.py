@@ -42,7 +42,7 @@ def program(variable, name):
 
 
 class SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout=20):
+    def __init__(self, path, timeout=60):
         super().__init__("localhost", timeout=timeout)
         self.path = path
 
@@ -80,16 +80,16 @@ class Daemon:
         self.process = Process("sallyportd", self.command(*flags), self.log, self.env)
         return self.process
 
-    def start(self, *flags, timeout=20):
+    def start(self, *flags, timeout=60):
         self.launch(*flags)
         self.wait_ready(timeout)
         return self
 
-    def wait_ready(self, timeout=20):
+    def wait_ready(self, timeout=60):
         wait_for(lambda: self.raw("GET", "/readyz")[0] == 200, "sallyportd to be ready", timeout,
                  alive=self.process)
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=60):
         status = self.process.stop(signal.SIGTERM, timeout)
         assert status == 0, "exit status %s at SIGTERM\n%s" % (status, self.process.tail())
 
@@ -118,7 +118,7 @@ class Daemon:
         if "ASAN_OPTIONS" in os.environ and not process.ended():
             process.send(signal.SIGTERM)  # to its end: leaks are told there
             process.send(signal.SIGTERM)
-            process.process.wait(20)
+            process.process.wait(60)
         self.kill()
         wrong = re.search(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error: ", process.text())
         status = process.process.returncode
@@ -134,7 +134,7 @@ class Daemon:
         return re.search(pattern, self.text())
 
     # The API, as JSON.
-    def raw(self, method, path, body=None, content="application/json", timeout=20):
+    def raw(self, method, path, body=None, content="application/json", timeout=60):
         connection = SocketConnection(self.socket, timeout)
         try:
             connection.request(method, path, body=None if body is None else json.dumps(body),
@@ -171,7 +171,7 @@ class Daemon:
         raise AssertionError("%s %s has no condition %s: %s" % (plural, name, kind, status))
 
     def wait_condition(self, plural, name, kind, status="True", reason=None, ns="default",
-                       of=None, timeout=20):
+                       of=None, timeout=60):
         def there():
             found = self.condition(plural, name, kind, ns, of)
             assert found["status"] == status and reason in (None, found["reason"]), found
@@ -202,7 +202,7 @@ class Daemon:
             return found
         return wait_for(there, "gateway %s programmed" % gateway, alive=self.process)
 
-    def wait_ready_certificate(self, name="edge-tls", ns="default", timeout=30):
+    def wait_ready_certificate(self, name="edge-tls", ns="default", timeout=60):
         return self.wait_condition("certificates", name, "Ready", ns=ns, timeout=timeout)
 
 

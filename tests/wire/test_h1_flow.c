@@ -19,7 +19,7 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a.test\r\n\r\n"
 #define OK        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define STALL_MS  300 /* nothing moves for so long: it is blocked */
+#define STALL_MS  1500 /* nothing moves for so long: it is blocked */
 
 static char got[WIRE_GET_MAX];
 

@@ -19,7 +19,8 @@
 #define OK        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define SOON_MS   200  /* a limit of time that is small */
 #define LATER_MS  9000 /* one that no test meets */
-#define STALL_MS  300
+#define STALL_MS  1500 /* nothing moves for so long: it is blocked */
+#define PACE_MS   2000 /* who does something every tenth of it is in time */
 
 static char got[WIRE_GET_MAX];
 
@@ -374,7 +375,7 @@ static void check_stuck_client(struct wire *wire)
 	AUTO(auto_free) char *body = xcalloc(1, 32 << 20);
 	int client = wire_dial(wire), backend = ask(wire, client, GET("/"));
 	struct h2raw h2;
-	struct h2_frame frame;
+	struct h2_frame frame = {0};
 
 	wire_put(backend, SV("HTTP/1.1 200 OK\r\nContent-Length: 33554432\r\n\r\n"));
 	(void)send(backend, body, 32 << 20, MSG_NOSIGNAL); /* until it is cut off */
@@ -403,6 +404,11 @@ static void check_stuck_client(struct wire *wire)
 	h2_close(&h2);
 }
 
+static void limit_slow_body(struct plane_limits *limits)
+{
+	limits->body_idle_ms = PACE_MS;
+}
+
 /* A slow client that does take something is waited for. */
 static void check_slow_client(struct wire *wire)
 {
@@ -416,10 +422,10 @@ static void check_slow_client(struct wire *wire)
 	wire_put(backend, SV("HTTP/1.1 200 OK\r\nContent-Length: 6291456\r\n\r\n"));
 	assert_int_equal(send(backend, body, much, MSG_NOSIGNAL), much);
 	wire_get(client, "\r\n\r\n", got);
-	for (int i = 0; i < 5 * SOON_MS / 50; i++) { /* five times as long as it may be idle */
+	for (int i = 0; i < 12; i++) { /* longer than it may be idle */
 		wire_get_bytes(client, got, sizeof(got));
 		taken += sizeof(got);
-		poll(NULL, 0, 50);
+		poll(NULL, 0, PACE_MS / 10);
 	}
 	for (; taken < much; taken += sizeof(got))
 		wire_get_bytes(client, got, sizeof(got));
@@ -478,7 +484,7 @@ static void check_kept_time(struct wire *wire)
 
 static void limit_tunnel(struct plane_limits *limits)
 {
-	limits->tunnel_idle_ms = SOON_MS;
+	limits->tunnel_idle_ms = PACE_MS;
 }
 
 static void check_tunnel(struct wire *wire)
@@ -492,10 +498,10 @@ static void check_tunnel(struct wire *wire)
 	wire_put(backend, SV("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
 			     "Upgrade: websocket\r\n\r\n"));
 	wire_get(client, "\r\n\r\n", got);
-	for (int i = 0; i < 8; i++) { /* who only listens is not idle */
+	for (int i = 0; i < 12; i++) { /* who only listens is not idle */
 		wire_put(backend, SV("x"));
 		wire_get(client, "x", got);
-		poll(NULL, 0, SOON_MS / 4);
+		poll(NULL, 0, PACE_MS / 10);
 	}
 	(void)wire_end_of(client);
 	(void)wire_end_of(backend);
@@ -555,7 +561,7 @@ static const struct row {
 	{"bodyIdle of a request", limit_body, check_request_body},
 	{"bodyIdle of a response", limit_body, check_response_body},
 	{"bodyIdle of a client that is stuck", limit_body, check_stuck_client},
-	{"bodyIdle of a client that is slow", limit_body, check_slow_client},
+	{"bodyIdle of a client that is slow", limit_slow_body, check_slow_client},
 	{"upstreamConnect", limit_connect, check_connect},
 	{"upstreamResponse", limit_response, check_response},
 	{"upstreamIdleTime", limit_kept_time, check_kept_time},

@@ -310,8 +310,8 @@ static struct vhost *make_vhost(const struct wire *wire, struct graveyard *grave
 		  .request_headers =
 			  {.set = set, .set_count = 1, .remove = gone, .remove_count = 1}}},
 		{SV("/retry"), {.backends = &to[TO_ORIGIN], .retry = thrice}},
-		{SV("/retry/hurry"),
-		 {.backends = &to[TO_ORIGIN], .retry = thrice, .backend_timeout_ms = 150}},
+		{SV("/retry/hurry"), /* time enough to answer the second attempt */
+		 {.backends = &to[TO_ORIGIN], .retry = thrice, .backend_timeout_ms = 1500}},
 		{SV("/retry/late"),
 		 {.backends = &to[TO_ORIGIN], .retry = thrice, .request_timeout_ms = 150}},
 		{SV("/mirror"),

@@ -216,8 +216,8 @@ static void test_time_outs(void **state)
 	int silent, idle;
 
 	(void)state;
-	limits.request_head_ms = 50;
-	limits.keepalive_idle_ms = 60;
+	limits.request_head_ms = 1000;
+	limits.keepalive_idle_ms = 1000;
 	binding = start_plain(&rig, &limits);
 	silent = rig_connect(binding);
 	expect_end(silent);

@@ -648,7 +648,7 @@ static void test_slow_hello(void **state)
 	char byte;
 
 	(void)state;
-	limits.tls_handshake_ms = 150;
+	limits.tls_handshake_ms = 1000;
 	tls_start(&bed, &limits);
 	client = rig_connect(bed.binding);
 	send_text(client, "\x16\x03\x01");

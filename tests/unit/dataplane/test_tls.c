@@ -644,7 +644,7 @@ static void test_handshake_time_out(void **state)
 	struct binding *binding;
 
 	(void)state;
-	limits.tls_handshake_ms = 50;
+	limits.tls_handshake_ms = 1000;
 	rig_start(&rig, 1, &limits, -1);
 	binding = rig_serve(&rig, (struct rig_port){.tls = true});
 	for (size_t i = 0; i < 2; i++) {

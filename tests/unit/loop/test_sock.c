@@ -166,7 +166,7 @@ static void wait_for(int fd, short events)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = events};
 
-	assert_int_equal(poll(&poll_fd, 1, 5000), 1);
+	assert_int_equal(poll(&poll_fd, 1, 20000), 1);
 }
 
 static void test_connection(void **state)
