@@ -215,7 +215,7 @@ def after_sallyportd(sandbox):
 
 
 def after_httproute(sandbox):
-    for name in ("shop", "to-https", "canary"):
+    for name in ("shop", "to-https", "canary", "hsts"):
         sandbox.daemon.wait_condition("httproutes", name, "Accepted", of=world.parent_status)
         sandbox.daemon.wait_condition("httproutes", name, "ResolvedRefs", of=world.parent_status)
 
