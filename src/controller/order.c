@@ -94,6 +94,7 @@ static void run_free(void *value)
 	if (run->call != NULL)
 		acme_cancel(run->call);
 	selfcheck_cancel(run->check);
+	order_end_fetch(run);
 	account_release(&run->use);
 	json_decref(run->result);
 	order_side_free(run);
@@ -224,7 +225,8 @@ static void follow(struct order_run *run)
 		return; /* what they say is stored together */
 	order_side_store(run);
 	if (!store_result(run) || run->call != NULL || run->check != NULL ||
-	    !order_look_of(run, &look) || look.client == NULL || !is_due(&look))
+	    run->issuer_fetch != NULL || !order_look_of(run, &look) || look.client == NULL ||
+	    !is_due(&look))
 		return;
 	run->use.rank = rank_of(&look);
 	if (run->use.has_place || run->waiting_since != 0 ||
@@ -262,7 +264,7 @@ void order_nudge(struct controllers *ctl, struct str_view order_key)
 	json_t *status;
 
 	if (run == NULL || order_side_reading(run) || run->call != NULL || run->check != NULL ||
-	    run->result != NULL || !order_look_of(run, &look))
+	    run->issuer_fetch != NULL || run->result != NULL || !order_look_of(run, &look))
 		return;
 	status = status_copy(look.object);
 	json_object_del(status, "nextTryTime");

@@ -3,9 +3,15 @@
 
 #include "base/own.h"
 
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
 
-#define SECRETS_MAX 1000 /* that are looked through, for what is a rare fault */
+#define URL_MAX           2048u
+#define ISSUER_MAX        (64u << 10) /* bytes of an issuer's certificate */
+#define ISSUER_TIMEOUT_MS 10000
+#define SECRETS_MAX       1000 /* that are looked through, for what is a rare fault */
 
 struct search {
 	const struct order_look *look;
@@ -71,16 +77,102 @@ static bool stored_chain(const struct order_look *look, X509 *leaf, struct cert_
 	return chain->count > 0;
 }
 
-bool order_complete_chain(const struct order_look *look, struct cert_chain *chain)
+/* ---- fetching it ---- */
+
+static bool is_web_url(struct str_view url)
+{
+	return url.len <= URL_MAX && memchr(url.data, '\0', url.len) == NULL &&
+	       (sv_starts(url, SV("http://")) || sv_starts(url, SV("https://")));
+}
+
+/* Heap; NULL: the certificate names none. */
+static char *issuer_url(X509 *cert)
+{
+	AUTHORITY_INFO_ACCESS *all = X509_get_ext_d2i(cert, NID_info_access, NULL, NULL);
+	char *found = NULL;
+
+	for (int i = 0; found == NULL && i < sk_ACCESS_DESCRIPTION_num(all); i++) {
+		const ACCESS_DESCRIPTION *access = sk_ACCESS_DESCRIPTION_value(all, i);
+		const GENERAL_NAME *where = access->location;
+		struct str_view url;
+
+		if (OBJ_obj2nid(access->method) != NID_ad_ca_issuers || where->type != GEN_URI)
+			continue;
+		url = sv_new(
+			(const char *)ASN1_STRING_get0_data(where->d.uniformResourceIdentifier),
+			(size_t)ASN1_STRING_length(where->d.uniformResourceIdentifier));
+		if (is_web_url(url))
+			found = sv_dup(url);
+	}
+	AUTHORITY_INFO_ACCESS_free(all);
+	return found;
+}
+
+bool order_fetch_issuer(struct order_look *look, struct str_view pem, fetch_done_fn *done)
+{
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	AUTO(auto_free) char *url = NULL;
+	struct fetch_request request = {.method = "GET",
+					.follow_redirects = true,
+					.close_connection = true,
+					.body_max = ISSUER_MAX,
+					.timeout_ms = ISSUER_TIMEOUT_MS};
+
+	if (chain_from_pem(pem, &chain, NULL) < 0 || chain.count != 1)
+		return false;
+	url = issuer_url(chain.certs[0]);
+	if (url == NULL)
+		return false;
+	request.url = url;
+	free(look->run->alone);
+	look->run->alone = sv_dup(pem);
+	look->run->issuer_fetch = fetch_start(look->ctl->config.fetcher, &request, done, look->run);
+	return look->run->issuer_fetch != NULL;
+}
+
+X509 *order_fetched_issuer(struct order_run *run, const struct fetch_answer *answer)
+{
+	const unsigned char *der = (const unsigned char *)answer->body.data;
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	X509 *issuer;
+
+	run->issuer_fetch = NULL;
+	if (answer->failure != FETCH_FINE || answer->status != 200 || run->alone == NULL ||
+	    chain_from_pem(sv_from(run->alone), &chain, NULL) < 0)
+		return NULL;
+	issuer = d2i_X509(NULL, &der, (long)answer->body.len); /* at most ISSUER_MAX bytes */
+	if (issuer != NULL && signs(issuer, chain.certs[0]))
+		return issuer;
+	ERR_clear_error();
+	X509_free(issuer);
+	return NULL;
+}
+
+void order_end_fetch(struct order_run *run)
+{
+	if (run->issuer_fetch != NULL)
+		fetch_cancel(TAKE(run->issuer_fetch));
+	free(TAKE(run->alone));
+}
+
+/* ---- completing ---- */
+
+const char *order_complete_chain(const struct order_look *look, struct cert_chain *chain,
+				 X509 *fetched)
 {
 	AUTO(auto_chain) struct cert_chain stored = {0};
 
+	if (fetched != NULL && chain->count == 1) {
+		X509_up_ref(fetched);
+		chain->certs[chain->count++] = fetched;
+		return "the one that it names is taken";
+	}
 	if (chain->count != 1 || !stored_chain(look, chain->certs[0], &stored))
-		return false;
+		return NULL;
 	for (size_t i = 1; i < stored.count; i++) {
 		if (chain->count == 1 ? signs(stored.certs[i], chain->certs[0])
 				      : chain->count < X509_CHAIN_MAX)
 			chain->certs[chain->count++] = TAKE(stored.certs[i]);
 	}
-	return chain->count > 1;
+	return chain->count > 1 ? "the one of an earlier certificate is taken" : NULL;
 }

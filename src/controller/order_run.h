@@ -11,6 +11,7 @@
 #ifndef CONTROLLER_ORDER_RUN_H
 #define CONTROLLER_ORDER_RUN_H
 
+#include "acme/fetch.h"
 #include "acme/order.h"
 #include "controller/account.h"
 #include "controller/order.h"
@@ -53,11 +54,14 @@ struct order_run { /* what only memory knows; of every Order that has not ended 
 	unsigned check_failures;
 	size_t asked; /* index of the authorization in the call */
 	struct order_side reads[ORDER_SIDE_MAX], answers[ORDER_SIDE_MAX];
-	bool noted;     /* the answer to a read was taken into the result */
-	bool told;      /* the present wait was asked for by the CA (Retry-After) */
-	bool fetched;   /* the CA has fetched a token before the answer to our POST came */
-	bool fresh;     /* the intent was stored by this process: no order of it can be there yet */
-	bool checked;   /* the self-check has let it pass */
+	bool noted;   /* the answer to a read was taken into the result */
+	bool told;    /* the present wait was asked for by the CA (Retry-After) */
+	bool fetched; /* the CA has fetched a token before the answer to our POST came */
+	bool fresh;   /* the intent was stored by this process: no order of it can be there yet */
+	bool checked; /* the self-check has let it pass */
+	/* order_chain.c: the certificate came alone, and its issuer's is fetched */
+	struct fetch *issuer_fetch;
+	char *alone;    /* the certificate, PEM */
 	bool inherited; /* the order was placed by a process that has ended */
 };
 
@@ -99,9 +103,17 @@ void order_side_lost(struct order_run *run);  /* the client has ended, with its 
 void order_side_free(struct order_run *run);
 
 /* ---- order_chain.c ---- */
-/* Adds to a chain of one certificate what issued it, from the Secret of the Certificate or of
- * another one with the same issuer; false: it is not there. The caller checks the chain. */
-bool order_complete_chain(const struct order_look *look, struct cert_chain *chain);
+/* A chain of one certificate that names where its issuer's is (caIssuers, RFC 5280, section
+ * 4.2.2.1): true: it is being fetched, and run->alone is the chain meanwhile. */
+bool order_fetch_issuer(struct order_look *look, struct str_view pem, fetch_done_fn *done);
+/* What came of it, when it has issued the certificate; NULL: nothing. The fetch has ended. */
+X509 *order_fetched_issuer(struct order_run *run, const struct fetch_answer *answer);
+/* Adds to a chain of one certificate what issued it: the one that was fetched (may be NULL), or one
+ * from the Secret of the Certificate or of another with the same issuer. NULL: neither; else where
+ * it is from. The caller checks the chain. */
+const char *order_complete_chain(const struct order_look *look, struct cert_chain *chain,
+				 X509 *fetched);
+void order_end_fetch(struct order_run *run);
 
 /* ---- order_steps.c ---- */
 void order_take_step(struct order_look *look);

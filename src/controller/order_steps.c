@@ -592,8 +592,8 @@ static void finalize(struct order_look *look)
 }
 
 /* Everything that must hold but the day: a certificate that begins later waits for it. */
-static int check_chain(const struct order_look *look, struct str_view pem, struct buf *out,
-		       struct err *err)
+static int check_chain(const struct order_look *look, struct str_view pem, X509 *issuer,
+		       struct buf *out, struct err *err)
 {
 	AUTO(auto_chain) struct cert_chain chain = {0};
 	AUTO(buf_deinit) struct buf der;
@@ -611,49 +611,68 @@ static int check_chain(const struct order_look *look, struct str_view pem, struc
 	wanted = name_list_view(&names);
 	rc = chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, err);
 	if (rc == 0 && chain.count == 1) {
-		bool whole =
-			order_complete_chain(look, &chain) &&
-			chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, NULL) == 0;
+		const char *from = order_complete_chain(look, &chain, issuer);
 
-		while (!whole && chain.count > 1)
+		if (from != NULL &&
+		    chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, NULL) < 0)
+			from = NULL;
+		while (from == NULL && chain.count > 1)
 			X509_free(TAKE(chain.certs[--chain.count]));
 		ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "NoIntermediate",
 			  "the CA returned the certificate without its issuer's: %s",
-			  whole ? "the one of an earlier certificate is taken"
-				: "some clients will not trust it");
+			  from != NULL ? from : "some clients will not trust it");
 	}
 	name_list_deinit(&names);
 	csr_info_deinit(&info);
 	return rc < 0 ? rc : chain_to_pem(&chain, out, err);
 }
 
-static void downloaded(void *arg, const struct acme_result *result)
+/* issuer: of a certificate that came alone; may be NULL. */
+static void take_chain(struct order_look *look, struct str_view pem, X509 *issuer)
 {
-	struct order_run *run = arg;
 	AUTO(buf_deinit) struct buf chain;
-	struct order_look look;
 	struct err err = {0};
 	char words[ERR_MSG_MAX + 80];
 	json_t *status;
 
 	buf_init(&chain, ISSUANCE_TEXT_MAX);
-	if (!answered(run, result, &look) || order_answer_failed(&look, result))
-		return;
-	if (check_chain(&look, result->text, &chain, &err) < 0) {
+	if (check_chain(look, pem, issuer, &chain, &err) < 0) {
 		snprintf(words, sizeof(words),
 			 "the certificate that the CA returned is refused: %s", err.msg);
-		order_fails(&look, "errored", "CertificateRefused", words);
+		order_fails(look, "errored", "CertificateRefused", words);
 		return;
 	}
-	status = status_copy(look.object);
+	status = status_copy(look->object);
 	json_object_set_new(status, "certificate", json_base64(buf_view(&chain)));
 	json_object_set_new(status, "state", json_string("valid"));
 	json_object_del(status, "reason");
 	json_object_del(status, "failureReason");
-	order_learned(run, status);
-	order_count(&look, ORDER_COUNT_ISSUED);
-	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Complete",
+	order_learned(look->run, status);
+	order_count(look, ORDER_COUNT_ISSUED);
+	ctl_event(look->ctl, kind_of_order(), look->object, "Normal", "Complete",
 		  "Order completed successfully");
+}
+
+static void issuer_fetched(void *arg, const struct fetch_answer *answer)
+{
+	struct order_run *run = arg;
+	X509 *issuer = order_fetched_issuer(run, answer);
+	AUTO(auto_free) char *pem = TAKE(run->alone);
+	struct order_look look;
+
+	if (order_look_of(run, &look))
+		take_chain(&look, sv_from(pem), issuer);
+	X509_free(issuer);
+}
+
+static void downloaded(void *arg, const struct acme_result *result)
+{
+	struct order_run *run = arg;
+	struct order_look look;
+
+	if (answered(run, result, &look) && !order_answer_failed(&look, result) &&
+	    !order_fetch_issuer(&look, result->text, issuer_fetched))
+		take_chain(&look, result->text, NULL);
 }
 
 static void download(struct order_look *look)

@@ -42,7 +42,9 @@ struct acme_call {
 
 static X509 *make_cert(struct str_view csr, EVP_PKEY *own)
 {
+	struct str_view url = sv_from(fake_ca.issuer_url);
 	struct x509_sign_how how = {.issuer = fake_ca.root,
+				    .issuer_urls = {.urls = &url, .count = url.len > 0 ? 1 : 0},
 				    .issuer_key = fake_ca.key,
 				    .not_before = clock_wall() + fake_ca.not_before,
 				    .usages.purposes = X509_USAGE_SERVER};

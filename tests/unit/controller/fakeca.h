@@ -66,6 +66,7 @@ struct fake_ca {
 	bool any_account;         /* there are several: no key is refused */
 	bool wrong_key;           /* certificates are for another key */
 	bool leaf_only;           /* chains lack what issued the certificate (F74) */
+	char issuer_url[64];      /* where certificates say that it is; "": they do not */
 	void (*fetched)(void *arg, struct str_view token); /* the CA looks at a challenge */
 	void *fetched_arg;
 	EVP_PKEY *key; /* of the CA */

@@ -3,6 +3,11 @@
 #include "certlab.h"
 #include "fakeca.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 static const char setting[] =
 	"apiVersion: gateway.networking.k8s.io/v1\n"
 	"kind: Gateway\n"
@@ -407,6 +412,102 @@ static void test_leaf_only(void **state)
 	assert_int_equal(fake_ca.finalized, 2);
 }
 
+/* One request is answered with a certificate, whatever it asks for. */
+struct issuer_server {
+	pthread_t thread;
+	int fd;
+	X509 *cert;
+};
+
+static void *serve_issuer(void *arg)
+{
+	const struct issuer_server *server = arg;
+	int fd = accept(server->fd, NULL, NULL);
+	unsigned char *der = NULL;
+	int len = i2d_X509(server->cert, &der);
+	char head[160], request[2048];
+
+	if (fd >= 0 && recv(fd, request, sizeof(request), 0) > 0) {
+		int head_len = snprintf(head, sizeof(head),
+					"HTTP/1.1 200 OK\r\nContent-Type: application/pkix-cert"
+					"\r\nContent-Length: %d\r\n\r\n",
+					len);
+
+		(void)!send(fd, head, (size_t)head_len, MSG_NOSIGNAL);
+		(void)!send(fd, der, (size_t)len, MSG_NOSIGNAL);
+	}
+	OPENSSL_free(der);
+	close(fd);
+	return NULL;
+}
+
+static void issuer_server_start(struct issuer_server *server, X509 *cert)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(addr);
+
+	server->cert = cert;
+	server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(server->fd, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(server->fd, 8), 0);
+	assert_int_equal(getsockname(server->fd, (struct sockaddr *)&addr, &len), 0);
+	snprintf(fake_ca.issuer_url, sizeof(fake_ca.issuer_url), "http://127.0.0.1:%d/ca.der",
+		 ntohs(addr.sin_port));
+	assert_int_equal(pthread_create(&server->thread, NULL, serve_issuer, server), 0);
+}
+
+static void issuer_server_stop(struct issuer_server *server)
+{
+	(void)shutdown(server->fd, SHUT_RDWR); /* the thread may not have been asked */
+	assert_int_equal(pthread_join(server->thread, NULL), 0);
+	close(server->fd);
+}
+
+/* F74: the certificate says where its issuer's is. */
+static void test_leaf_with_issuer_url(void **state)
+{
+	struct certlab *lab = *state;
+	struct issuer_server server;
+	size_t whole = 2;
+
+	fake_ca.leaf_only = true;
+	issuer_server_start(&server, fake_ca.root);
+	certlab_apply(lab, setting);
+	certlab_apply(lab, certificate);
+	certlab_until(lab, is_chain_of, &whole, "the chain, fetched");
+	assert_int_equal(fake_ca.finalized, 1);
+	issuer_server_stop(&server);
+}
+
+/* What is there has not issued it, or nothing is there: the certificate is served alone. */
+static void test_leaf_with_wrong_issuer_url(void **state)
+{
+	struct certlab *lab = *state;
+	struct issuer_server server;
+	AUTO(auto_key) EVP_PKEY *key = key_make(KEY_ECDSA_P256, NULL);
+	struct x509_sign_how how = {.issuer_key = key,
+				    .not_before = clock_wall() - 60,
+				    .not_after = clock_wall() + 3600,
+				    .is_ca = true};
+	struct cert_names names = {.common_name = SV("Fake CA")};
+	AUTO(buf_deinit) struct buf csr = {0};
+	size_t alone = 1;
+	X509 *other;
+
+	buf_init(&csr, 65536);
+	assert_int_equal(csr_make(key, &names, &csr, NULL), 0);
+	other = cert_sign(buf_view(&csr), &how, NULL);
+	assert_non_null(other);
+	fake_ca.leaf_only = true;
+	issuer_server_start(&server, other);
+	certlab_apply(lab, setting);
+	certlab_apply(lab, certificate);
+	certlab_until(lab, is_chain_of, &alone, "the certificate alone");
+	issuer_server_stop(&server);
+	X509_free(other);
+}
+
 /* Names go side by side; what happens to one of them is known of the order. */
 static void test_side_by_side(void **state)
 {
@@ -585,16 +686,27 @@ static void test_wildcard(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_issued),           TEST(test_killed_before),
-		TEST(test_killed_after),     TEST(test_bad_answers),
-		TEST(test_back_off_is_kept), TEST(test_order_anew),
-		TEST(test_account_lost),     TEST(test_account_deactivated),
-		TEST(test_not_validated),    TEST(test_refused_certificates),
-		TEST(test_contact_changes),  TEST(test_request_of_a_user),
-		TEST(test_immutable_secret), TEST(test_many),
-		TEST(test_no_listener),      TEST(test_unbound_address),
-		TEST(test_wildcard),         TEST(test_side_by_side),
+		TEST(test_issued),
+		TEST(test_killed_before),
+		TEST(test_killed_after),
+		TEST(test_bad_answers),
+		TEST(test_back_off_is_kept),
+		TEST(test_order_anew),
+		TEST(test_account_lost),
+		TEST(test_account_deactivated),
+		TEST(test_not_validated),
+		TEST(test_refused_certificates),
+		TEST(test_contact_changes),
+		TEST(test_request_of_a_user),
+		TEST(test_immutable_secret),
+		TEST(test_many),
+		TEST(test_no_listener),
+		TEST(test_unbound_address),
+		TEST(test_wildcard),
+		TEST(test_side_by_side),
 		TEST(test_leaf_only),
+		TEST(test_leaf_with_issuer_url),
+		TEST(test_leaf_with_wrong_issuer_url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
