@@ -217,7 +217,10 @@ void upstream_begin(struct exchange *ex)
 	      !fields_find_id(&request->fields, FIELD_TRANSFER_ENCODING) &&
 	      !fields_find_id(&request->fields, FIELD_CONTENT_LENGTH));
 	leg->ex = ex;
-	leg->done = ex->request_ended;
+	/* content that has ended before (it is repeated) still comes, and its end */
+	leg->done =
+		ex->request_ended && (request->framing == BODY_NONE ||
+				      (request->framing == BODY_LENGTH && request->length == 0));
 	ex->upstream = leg;
 	list_append(&stage.legs, &leg->link);
 	stage.leg_count++;
