@@ -9,6 +9,7 @@
 
 #define KEYS_MAX 20000 /* that are counted; the CA knows of more */
 #define KEY_MAX  300
+#define DUMP_MAX (900u << 10)         /* bytes: a ConfigMap holds 1 MiB */
 #define WEEK     (INT64_C(7) * 86400) /* the longest window */
 
 /* ---- rules ---- */
@@ -137,6 +138,7 @@ json_t *limits_dump(struct limits *limits, int64_t now)
 {
 	json_t *dump = json_object();
 	struct str_view key;
+	size_t size = 0;
 	void *value;
 
 	for (size_t it = 0; map_next(&limits->by_key, &it, &key, &value);) {
@@ -148,6 +150,9 @@ json_t *limits_dump(struct limits *limits, int64_t now)
 			times_free(map_remove(&limits->by_key, key));
 			continue;
 		}
+		size += key.len + 8 + times->count * 12;
+		if (size > DUMP_MAX) /* what is left out the CA knows */
+			break;
 		list = json_array();
 		for (size_t i = 0; i < times->count; i++)
 			json_array_append_new(list, json_integer(times->list[i]));

@@ -19,6 +19,8 @@
 #define ENV_MAX    64 /* values of the Secret */
 #define ENV_BYTES  (64u << 10)
 #define WORDS_MAX  600 /* of output in a condition */
+#define ENV_OWN    3   /* the first variables are ours */
+#define MASK_MIN   5   /* bytes: what is shorter would be found everywhere */
 
 struct exec {
 	struct dns01_job job;
@@ -36,10 +38,32 @@ static void stop(struct dns01_job *job)
 		auto_secret_text(&exec->env[i]);
 }
 
+static void mask(char *text, size_t len, struct str_view word)
+{
+	char *at = text;
+
+	while (word.len >= MASK_MIN &&
+	       (at = memmem(at, len - (size_t)(at - text), word.data, word.len)) != NULL)
+		memset(at, '*', word.len);
+}
+
+/* A script may print what it was given: no value of the Secret gets into a condition. */
+static void mask_secrets(struct exec *exec, char *text, size_t len)
+{
+	for (size_t i = ENV_OWN; i < exec->env_count; i++) {
+		struct str_view rest = sv_from(exec->env[i]);
+
+		(void)sv_split(&rest, '=');
+		while (rest.len > 0)
+			mask(text, len, sv_trim(sv_split(&rest, '\n')));
+	}
+}
+
 static void ended(void *arg, const struct hook_result *result)
 {
 	struct exec *exec = arg;
 	struct str_view output = result->output;
+	AUTO(auto_free) char *copy = NULL;
 	char words[WORDS_MAX] = "";
 
 	exec->hook = NULL;
@@ -47,6 +71,9 @@ static void ended(void *arg, const struct hook_result *result)
 		job_done(&exec->job);
 		return;
 	}
+	copy = sv_dup(output);
+	mask_secrets(exec, copy, output.len);
+	output.data = copy;
 	while (output.len > 0 && strchr(" \t\r\n", output.data[output.len - 1]) != NULL)
 		output.len--;
 	if (output.len > WORDS_MAX - 8)
@@ -67,8 +94,13 @@ static void add_env(struct exec *exec, char *line)
 static bool is_variable(struct str_view name)
 {
 	static const struct str_view refused[] = {
-		SV_INIT("LD_"),  SV_INIT("PATH"),  SV_INIT("IFS"),    SV_INIT("ENV"),
-		SV_INIT("BASH"), SV_INIT("SHELL"), SV_INIT("GCONV_"), SV_INIT("MALLOC_"),
+		SV_INIT("LD_"),     SV_INIT("PATH"),    SV_INIT("IFS"),     SV_INIT("ENV"),
+		SV_INIT("BASH"),    SV_INIT("SHELL"),   SV_INIT("GCONV_"),  SV_INIT("MALLOC_"),
+		SV_INIT("HOME"),    SV_INIT("CURL_"),   SV_INIT("OPENSSL"), SV_INIT("SSLKEYLOG"),
+		SV_INIT("PYTHON"),  SV_INIT("PERL"),    SV_INIT("RUBY"),    SV_INIT("NODE_"),
+		SV_INIT("LUA_"),    SV_INIT("JAVA_"),   SV_INIT("_JAVA"),   SV_INIT("GIT_"),
+		SV_INIT("XDG_"),    SV_INIT("PS4"),     SV_INIT("CDPATH"),  SV_INIT("TMPDIR"),
+		SV_INIT("LOCPATH"), SV_INIT("NLSPATH"),
 	};
 
 	for (size_t i = 0; i < name.len; i++) {

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define NAME_LEN_MAX 128
+#define KILL_MS      200 /* a killed process ends at once */
 
 /* ---- which files ---- */
 
@@ -65,6 +67,7 @@ static int check_folders(const char *path, bool own, struct err *err)
 
 char *hook_path(const char *folder, struct str_view name, bool own, bool program, struct err *err)
 {
+	AUTO(auto_free) char *real = NULL; /* without links: what is checked is what is run */
 	AUTO(auto_free) char *path = NULL;
 	struct stat state;
 
@@ -74,7 +77,8 @@ char *hook_path(const char *folder, struct str_view name, bool own, bool program
 			SV_ARG(sv_head(name, 100)));
 		return NULL;
 	}
-	path = xasprintf("%s/%.*s", folder, SV_ARG(name));
+	real = realpath(folder, NULL);
+	path = xasprintf("%s/%.*s", real == NULL ? folder : real, SV_ARG(name));
 	if (lstat(path, &state) < 0)
 		err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
 	else if (!S_ISREG(state.st_mode))
@@ -82,7 +86,8 @@ char *hook_path(const char *folder, struct str_view name, bool own, bool program
 	else if (access(path, program ? X_OK : R_OK) < 0)
 		err_set(err, ERR_DENIED, "%s: %s: chmod %s %s", path, strerror(errno),
 			program ? "a+rx" : "a+r", path);
-	else if (check_owner(path, &state, own, err) == 0 && check_folders(folder, own, err) == 0)
+	else if (check_owner(path, &state, own, err) == 0 &&
+		 check_folders(real == NULL ? folder : real, own, err) == 0)
 		return TAKE(path);
 	return NULL;
 }
@@ -110,14 +115,17 @@ static void close_watch(struct hook *hook, struct loop_fd *watch)
 	watch->fd = -1;
 }
 
-/* The whole group: what the script has started goes with it. */
+/* The whole group: what the script has started goes with it. One that cannot be killed (it has
+ * become another user, or hangs in the kernel) is not waited for: it stays behind. */
 static void kill_group(struct hook *hook)
 {
+	struct pollfd end = {.fd = hook->process.fd, .events = POLLIN};
+
 	if (hook->pid == 0)
 		return;
 	(void)kill(-hook->pid, SIGKILL);
-	while (waitpid(hook->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	(void)poll(&end, 1, KILL_MS);
+	(void)waitpid(hook->pid, NULL, WNOHANG);
 	hook->pid = 0;
 }
 
@@ -189,14 +197,19 @@ static void process_ready(struct loop_fd *self, unsigned events)
 {
 	struct hook *hook = CONTAINER_OF(self, struct hook, process);
 	struct hook_result *result = &hook->result;
+	siginfo_t ended = {.si_pid = 0};
 	int status = 0;
 
 	(void)events;
-	if (waitpid(hook->pid, &status, WNOHANG) != hook->pid)
+	/* Looked at first, and reaped when its group is killed: until then nobody else can get its
+	 * number. */
+	if (waitid(P_PID, (id_t)hook->pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    ended.si_pid != hook->pid)
 		return;
 	for (int i = 0; i < 64 && hook->pipe.fd >= 0 && read_some(hook); i++)
 		;
 	(void)kill(-hook->pid, SIGKILL);
+	(void)waitpid(hook->pid, &status, WNOHANG);
 	hook->pid = 0;
 	result->fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (WIFEXITED(status))

@@ -301,8 +301,10 @@ def test_exec(daemons, ca, records, services, hooks, script, text, how):
 
 
 def test_exec_that_fails(daemons, ca, records, services, hooks):
-    """What the script says stands in the condition; a script of others is not run; one that hangs ends."""
+    """What the script says stands in the condition, but for the Secret's values; a script of others is not run;
+    one that hangs ends; the Secret does not choose which code runs."""
     folder = hooks("dns_lab.sh", HOOK_DNSAPI)
+    hooks("tells", "#!/bin/sh\necho I was given $LAB_TOKEN\nexit 3\n")
     hooks("slow", "#!/bin/sh\necho still busy\nsleep 1000 &\necho $! >%s/child\nwait\n" % folder)
     hooks("open", "#!/bin/sh\n")
     os.chmod(os.path.join(folder, "open"), 0o777)
@@ -317,6 +319,9 @@ def test_exec_that_fails(daemons, ca, records, services, hooks):
     told("a", "dns_lab.sh: exit status 1; it said: the lab says: \"who are you?\"", script="dns_lab.sh")
     told("b", "may be written by others", script="open", convention="lego")
     told("c", "no end within 1 s; it said: still busy", script="slow", convention="lego", timeout="1s")
+    told("d", "exit status 3; it said: I was given *****", script="tells", convention="lego")
+    daemon.apply(text_secret("lab", PYTHONPATH="/tmp"))
+    told("e", '"PYTHONPATH" of Secret lab can be no variable', script="tells", convention="lego")
     child = int(open(os.path.join(folder, "child")).read())
     wait_for(lambda: not os.path.exists("/proc/%d" % child) or
              open("/proc/%d/stat" % child).read().split()[2] == "Z", "its child to end", 30)
