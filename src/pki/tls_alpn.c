@@ -32,9 +32,8 @@ static int add_identifier(X509 *cert, struct str_view key_authorization)
 
 static X509 *make(EVP_PKEY *key, const struct cert_names *names, int64_t now, struct err *err)
 {
-	struct x509_sign_how how = {.issuer_key = key,
-				    .not_before = now - SECONDS,
-				    .not_after = now + SECONDS};
+	struct x509_sign_how how = {
+		.issuer_key = key, .not_before = now - SECONDS, .not_after = now + SECONDS};
 	struct buf csr;
 	X509 *cert = NULL;
 

@@ -63,8 +63,8 @@ struct kind {
 	/* Adds causes for what the schema cannot say: rules between fields, and what may not
 	 * change. Meets values of any type (wrong ones have their cause already). May be NULL. */
 	void (*validate)(const json_t *object, const json_t *old, struct causes *causes);
-	/* Adds sentences to warnings about an object that is taken although something of it will not
-	 * work: told to whoever creates or changes it. May be NULL. */
+	/* Adds sentences to warnings about an object that is taken although something of it will
+	 * not work: told to whoever creates or changes it. May be NULL. */
 	void (*remark)(const json_t *object, json_t *warnings);
 	/* The status stored together with a new object (design: "writes settle"); new value or
 	 * NULL. May be NULL. */

@@ -877,8 +877,14 @@ def test_thousand_routes_come_to_rest(daemon, origin, http_port):
         found = daemon.get("gateways", "edge")["status"]["listeners"][0]["attachedRoutes"]
         assert found == 1000, found
         return all(r["status"].get("parents") for r in daemon.list("httproutes"))
-    wait_for(told, "all routes to be attached", 30)
+    wait_for(told, "all routes to be attached", 120, every=0.3)
     before = revision()
+
+    def rests():
+        nonlocal before
+        old, before = before, revision()
+        return old == before
+    wait_for(rests, "the last status to be written", every=1)
     for i in range(100):
         assert web.get(daemon.address, http_port, "a.test", "/%d" % i).status == 200
     assert revision() == before, "written although nothing changes"

@@ -252,11 +252,8 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_goes_on),
-		TEST(test_patience),
-		TEST(test_staging_first),
-		TEST(test_staging_is_told),
-		TEST(test_limits),
+		cmocka_unit_test(test_goes_on), TEST(test_patience), TEST(test_staging_first),
+		TEST(test_staging_is_told),     TEST(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,70 +68,53 @@ static void check(const struct choice *wanted)
 
 static void test_selectors(void **state)
 {
-	static const struct choice
-		cases
-			[] =
-				{
-					{"no solvers: HTTP-01", NULL, NULL, "a.example", NULL, "",
-					 NULL},
-					{"an empty list: HTTP-01", "[]", NULL, "a.example", NULL,
-					 "", NULL},
-					{"without selector", "[{\"http01\":{\"mark\":\"a\"}}]",
-					 NULL, "a.example", NULL, "a", NULL},
-					{"the first of equals",
-					 "[" HTTP("a", "") "," HTTP("b", "") "]", NULL, "a.example",
-					 NULL, "a", NULL},
-					{"labels before none",
-					 "[" HTTP("a", "") "," HTTP("b",
-								    LABELS("\"team\":\"x\"")) "]",
-					 "{\"team\":\"x\"}", "a.example", NULL, "b", NULL},
-					{"more labels first",
-					 "[" HTTP("a", LABELS("\"t\":\"x\"")) "," HTTP(
-						 "b", LABELS("\"t\":\"x\",\"u\":\"y\"")) "]",
-					 "{\"t\":\"x\",\"u\":\"y\"}", "a.example", NULL, "b", NULL},
-					{"another label",
-					 "[" HTTP("a", LABELS("\"team\":\"x\"")) "]",
-					 "{\"team\":\"y\"}", "a.example", NULL, NULL,
-					 "no solver of Issuer i is for this name"},
-					{"no label", "[" HTTP("a", LABELS("\"team\":\"x\"")) "]",
-					 NULL, "a.example", NULL, NULL, "no solver"},
-					{"a zone before labels",
-					 "[" HTTP("a", LABELS("\"t\":\"x\",\"u\":\"y\"")) "," HTTP(
-						 "b", ZONES("\"example\"")) "]",
-					 "{\"t\":\"x\",\"u\":\"y\"}", "a.example", NULL, "b", NULL},
-					{"the longest zone",
-					 "[" HTTP("a", ZONES("\"example\"")) "," HTTP(
-						 "b",
-						 ZONES("\"x.test\",\"sub.a.example\",\"a."
-						       "example\"")) "," HTTP("c",
-									      ZONES("\"other."
-										    "test\"")) "]",
-					 NULL, "www.a.example", NULL, "b", NULL},
-					{"the zone itself",
-					 "[" HTTP("a", ZONES("\"a.example\"")) "]", NULL,
-					 "A.Example", NULL, "a", NULL},
-					{"no zone by letters alone",
-					 "[" HTTP("a", ZONES("\"a.example\"")) "]", NULL,
-					 "ba.example", NULL, NULL, "no solver"},
-					{"same zone, more labels",
-					 "[" HTTP("a", ZONES("\"example\"")) "," HTTP(
-						 "b", ZONES("\"example\"") "," LABELS(
-							      "\"t\":\"x\"")) "]",
-					 "{\"t\":\"x\"}", "a.example", NULL, "b", NULL},
-					{"a name before the zone",
-					 "[" HTTP("a", ZONES("\"a.example\"")) "," HTTP(
-						 "b", NAMES("\"a.example\"")) "]",
-					 NULL, "a.example", NULL, "b", NULL},
-					{"another name", "[" HTTP("a", NAMES("\"b.example\"")) "]",
-					 NULL, "a.example", NULL, NULL, "no solver"},
-					{"name and zone must both fit",
-					 "[" HTTP("a",
-						  NAMES("\"a.example\"") "," ZONES("\"test\"")) "]",
-					 NULL, "a.example", NULL, NULL, "no solver"},
-					{"a name longer than the asked one",
-					 "[" HTTP("a", ZONES("\"www.a.example\"")) "]", NULL,
-					 "a.example", NULL, NULL, "no solver"},
-				};
+	static const struct choice cases[] = {
+		{"no solvers: HTTP-01", NULL, NULL, "a.example", NULL, "", NULL},
+		{"an empty list: HTTP-01", "[]", NULL, "a.example", NULL, "", NULL},
+		{"without selector", "[{\"http01\":{\"mark\":\"a\"}}]", NULL, "a.example", NULL,
+		 "a", NULL},
+		{"the first of equals", "[" HTTP("a", "") "," HTTP("b", "") "]", NULL, "a.example",
+		 NULL, "a", NULL},
+		{"labels before none",
+		 "[" HTTP("a", "") "," HTTP("b", LABELS("\"team\":\"x\"")) "]", "{\"team\":\"x\"}",
+		 "a.example", NULL, "b", NULL},
+		{"more labels first",
+		 "[" HTTP("a", LABELS("\"t\":\"x\"")) "," HTTP(
+			 "b", LABELS("\"t\":\"x\",\"u\":\"y\"")) "]",
+		 "{\"t\":\"x\",\"u\":\"y\"}", "a.example", NULL, "b", NULL},
+		{"another label", "[" HTTP("a", LABELS("\"team\":\"x\"")) "]", "{\"team\":\"y\"}",
+		 "a.example", NULL, NULL, "no solver of Issuer i is for this name"},
+		{"no label", "[" HTTP("a", LABELS("\"team\":\"x\"")) "]", NULL, "a.example", NULL,
+		 NULL, "no solver"},
+		{"a zone before labels",
+		 "[" HTTP("a", LABELS("\"t\":\"x\",\"u\":\"y\"")) "," HTTP(
+			 "b", ZONES("\"example\"")) "]",
+		 "{\"t\":\"x\",\"u\":\"y\"}", "a.example", NULL, "b", NULL},
+		{"the longest zone",
+		 "[" HTTP("a", ZONES("\"example\"")) "," HTTP(
+			 "b", ZONES("\"x.test\",\"sub.a.example\",\"a."
+				    "example\"")) "," HTTP("c", ZONES("\"other."
+								      "test\"")) "]",
+		 NULL, "www.a.example", NULL, "b", NULL},
+		{"the zone itself", "[" HTTP("a", ZONES("\"a.example\"")) "]", NULL, "A.Example",
+		 NULL, "a", NULL},
+		{"no zone by letters alone", "[" HTTP("a", ZONES("\"a.example\"")) "]", NULL,
+		 "ba.example", NULL, NULL, "no solver"},
+		{"same zone, more labels",
+		 "[" HTTP("a", ZONES("\"example\"")) "," HTTP(
+			 "b", ZONES("\"example\"") "," LABELS("\"t\":\"x\"")) "]",
+		 "{\"t\":\"x\"}", "a.example", NULL, "b", NULL},
+		{"a name before the zone",
+		 "[" HTTP("a", ZONES("\"a.example\"")) "," HTTP("b", NAMES("\"a.example\"")) "]",
+		 NULL, "a.example", NULL, "b", NULL},
+		{"another name", "[" HTTP("a", NAMES("\"b.example\"")) "]", NULL, "a.example", NULL,
+		 NULL, "no solver"},
+		{"name and zone must both fit",
+		 "[" HTTP("a", NAMES("\"a.example\"") "," ZONES("\"test\"")) "]", NULL, "a.example",
+		 NULL, NULL, "no solver"},
+		{"a name longer than the asked one", "[" HTTP("a", ZONES("\"www.a.example\"")) "]",
+		 NULL, "a.example", NULL, NULL, "no solver"},
+	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
