@@ -9,16 +9,12 @@
 
 #include "base/own.h"
 #include "controller/renewal.h"
+#include "controller/revocation.h"
 #include "resource/apply.h"
 
 #include <stdlib.h>
 
-#define NOTE_REVOKE "sallyport.dev/revoke"
-
-static const struct { /* CRLReason (RFC 5280, section 5.3.1), as far as a subscriber may say so */
-	const char *word, *reason;
-	int code;
-} reasons[] = {
+static const struct revoke_reason reasons[] = {
 	{"unspecified", "Unspecified", 0},
 	{"keyCompromise", "KeyCompromise", 1},
 	{"affiliationChanged", "AffiliationChanged", 3},
@@ -26,24 +22,22 @@ static const struct { /* CRLReason (RFC 5280, section 5.3.1), as far as a subscr
 	{"cessationOfOperation", "CessationOfOperation", 5},
 };
 
-#define REASON_NONE ARRAY_LEN(reasons)
-
 struct revocation { /* under way */
 	struct account_use use;
 	struct cert_run *run;
 	struct acme_call *call;
 	char *request, *serial;
-	size_t reason; /* in reasons */
+	const struct revoke_reason *reason;
 	bool by_key;
 };
 
-static size_t reason_of(const char *word)
+const struct revoke_reason *revoke_reason(const char *word)
 {
-	size_t i = 0;
-
-	while (i < REASON_NONE && strcmp(reasons[i].word, word) != 0)
-		i++;
-	return i;
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+		if (strcmp(reasons[i].word, word) == 0)
+			return &reasons[i];
+	}
+	return NULL;
 }
 
 /* ---- what is known ---- */
@@ -123,34 +117,30 @@ void certificate_take_revocation(struct cert_look *look)
 		run->facts.noted_generation = -1; /* the Secret is to be looked into */
 }
 
-static json_t *new_info(const char *request, const char *reason, const char *words)
+json_t *revoke_info(const char *request, const char *reason, const char *words)
 {
 	return json_pack("{s:s, s:s, s:o}", "request", request, "conditionReason", reason,
 			 "message", json_sv(sv_from(words)));
 }
 
-static void is_revoked(const struct revocation *revocation)
+json_t *revoke_done(const char *request, const struct revoke_reason *reason, const char *serial,
+		    bool by_key)
 {
 	AUTO(auto_free)
-	char *words = xasprintf("the certificate with serial number %s was revoked (%s)%s",
-				revocation->serial, reasons[revocation->reason].word,
-				revocation->by_key ? " by its own key" : "");
-	json_t *info = new_info(revocation->request, reasons[revocation->reason].reason, words);
+	char *words = xasprintf("the certificate with serial number %s was revoked (%s)%s", serial,
+				reason->word, by_key ? " by its own key" : "");
+	json_t *info = revoke_info(request, reason->reason, words);
 
-	json_object_set_new(info, "reason", json_string(reasons[revocation->reason].word));
-	json_object_set_new(info, "serial", json_string(revocation->serial));
+	json_object_set_new(info, "reason", json_string(reason->word));
+	json_object_set_new(info, "serial", json_string(serial));
 	json_object_set_new(info, "time", json_time(ctl_now()));
-	note(revocation->run, info);
+	return info;
 }
 
-static void has_failed(const struct revocation *revocation, const struct acme_result *result)
+json_t *revoke_failed(const char *request, const struct acme_result *result, int64_t failures)
 {
-	struct cert_run *run = revocation->run;
-	const struct object *cert = store_get(run->ctl->config.store, sv_from(run->key));
-	int64_t failures =
-		cert == NULL ? 1 : json_int_at(cert->json, "status.revocation.failures", 0) + 1;
 	int64_t asked = result->retry_after_ms > 0 ? result->retry_after_ms / 1000 + 1 : 0;
-	int64_t delay = attempt_delay(failures, random_u32());
+	int64_t delay = attempt_delay(failures + 1, random_u32());
 	bool final = result->outcome == ACME_REFUSED;
 	int64_t next = ctl_now() + (delay > asked ? delay : asked);
 	char words[ACME_WORDS_MAX], when[CLOCK_TEXT_SIZE], reason[80];
@@ -162,12 +152,22 @@ static void has_failed(const struct revocation *revocation, const struct acme_re
 	reason_from(result->problem.type, "Failed", reason, sizeof(reason));
 	text = xasprintf("not revoked: %s%s%s", words, final ? "" : "; next try at ",
 			 final ? "" : when);
-	info = new_info(revocation->request, reason, text);
+	info = revoke_info(request, reason, text);
 	if (!final) {
-		json_object_set_new(info, "failures", json_integer(failures));
+		json_object_set_new(info, "failures", json_integer(failures + 1));
 		json_object_set_new(info, "nextTryTime", json_string(when));
 	}
-	note(run, info);
+	return info;
+}
+
+static void has_failed(const struct revocation *revocation, const struct acme_result *result)
+{
+	struct cert_run *run = revocation->run;
+	const struct object *cert = store_get(run->ctl->config.store, sv_from(run->key));
+	int64_t failures =
+		cert == NULL ? 0 : json_int_at(cert->json, "status.revocation.failures", 0);
+
+	note(run, revoke_failed(revocation->request, result, failures));
 }
 
 static void answered(void *arg, const struct acme_result *result)
@@ -181,7 +181,8 @@ static void answered(void *arg, const struct acme_result *result)
 	revocation->call = NULL;
 	account_count(run->ctl, result);
 	if (result->outcome == ACME_OK) {
-		is_revoked(revocation);
+		note(run, revoke_done(revocation->request, revocation->reason, revocation->serial,
+				      revocation->by_key));
 	} else if (account && !revocation->by_key) {
 		/* Not by this account; the certificate's own key can always do it. */
 		revocation->by_key = true;
@@ -207,7 +208,7 @@ static void use_changed(struct account_use *use, bool lost)
 static void ask(struct revocation *revocation, struct acme_client *client, X509 *leaf,
 		EVP_PKEY *key)
 {
-	struct acme_revocation what = {.reason = reasons[revocation->reason].code,
+	struct acme_revocation what = {.reason = revocation->reason->code,
 				       .key = revocation->by_key ? key : NULL};
 	unsigned char *der = NULL;
 	int len = i2d_X509(leaf, &der);
@@ -253,12 +254,11 @@ static void go_on(struct cert_look *look, struct revocation *revocation,
 }
 
 /* Why nothing can be done; NULL: it can. */
-static const char *obstacle(struct cert_look *look, size_t reason, struct issuer *issuer)
+static const char *obstacle(struct cert_look *look, const struct revoke_reason *reason,
+			    struct issuer *issuer)
 {
-	if (reason == REASON_NONE)
-		return "not revoked: annotation " NOTE_REVOKE
-		       " must be unspecified, keyCompromise, affiliationChanged, superseded or "
-		       "cessationOfOperation";
+	if (reason == NULL)
+		return NOTE_REVOKE_WORDS;
 	if (!look->dated)
 		return "not revoked: the Secret holds no certificate";
 	if (!certificate_issuer(look, issuer))
@@ -288,18 +288,18 @@ void certificate_revoke(struct cert_look *look)
 	const char *request = note_of(look->cert, NOTE_REVOKE), *words;
 	struct cert_run *run = look->run;
 	struct revocation *revocation = run->revocation;
+	const struct revoke_reason *reason;
 	struct issuer issuer;
-	size_t reason;
 
 	if (request == NULL || run->revoked != NULL ||
 	    (revocation != NULL && revocation->call != NULL) || !is_due(look, request))
 		return;
-	reason = reason_of(request);
+	reason = revoke_reason(request);
 	words = obstacle(look, reason, &issuer);
 	if (words != NULL) {
 		if (revocation != NULL)
 			end(revocation);
-		note(run, new_info(request, "NotPossible", words));
+		note(run, revoke_info(request, "NotPossible", words));
 		return;
 	}
 	if (revocation == NULL) {

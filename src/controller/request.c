@@ -1,10 +1,11 @@
 /* controller/request.c - CertificateRequest: approved by itself, signed by what its issuer is
  *
- * One that has ended (issued, failed, denied) is never touched again.
+ * One that has ended (issued, failed, denied) is never touched again, but may be revoked.
  */
 #include "controller/issuer.h"
 
 #include "base/own.h"
+#include "controller/revocation.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,8 +114,13 @@ static void request_reconcile(struct controllers *ctl, struct str_view key)
 {
 	struct request request = {.ctl = ctl, .object = store_get(ctl->config.store, key)};
 
-	if (request.object == NULL || has_ended(request.object))
+	if (request.object == NULL || has_ended(request.object)) {
+		if (request.object == NULL)
+			request_revoke_forget(ctl, key);
+		else
+			request_revoke(ctl, request.object);
 		return;
+	}
 	request.status = status_copy(request.object);
 	if (condition_is_true(request.object->json, "Denied")) {
 		deny(&request);
@@ -204,4 +210,6 @@ const struct ctl_row ctl_request = {
 		    {.prefix = "acme.cert-manager.io/orders/", .map = order_map},
 		    {.prefix = "core/secrets/", .map = secret_map}},
 	.reconcile = request_reconcile,
+	.start = request_revoke_start,
+	.stop = request_revoke_stop,
 };

@@ -216,13 +216,85 @@ static void test_of_a_file(void **state)
 	assert_int_equal(fake_ca.revoked, 1);
 }
 
+/* ---- of a CertificateRequest ---- */
+
+#define REQUEST "cert-manager.io/certificaterequests/default/site-1"
+
+static void annotate_request(struct certlab *lab, const char *reason)
+{
+	AUTO(auto_json) json_t *copy = json_deep_copy(certlab_get(lab, REQUEST));
+	AUTO(auto_free) char *text = NULL;
+
+	assert_non_null(copy);
+	json_object_del(copy, "status");
+	json_object_set_new(json_object_get(json_object_get(copy, "metadata"), "annotations"),
+			    "sallyport.dev/revoke", json_string(reason));
+	text = json_dumps(copy, 0);
+	certlab_apply(lab, text);
+}
+
+static bool request_note_is_gone(struct certlab *lab, const void *arg)
+{
+	const json_t *notes = json_at(certlab_get(lab, REQUEST), "metadata.annotations");
+
+	(void)arg;
+	return json_member(notes, "sallyport.dev/revoke") == NULL;
+}
+
+/* By the account, once; nothing is ordered. */
+static void test_of_a_request(void **state)
+{
+	struct certlab *lab = *state;
+
+	annotate_request(lab, "superseded");
+	certlab_expect(lab, REQUEST, "Revoked", "True/Superseded");
+	certlab_until(lab, request_note_is_gone, NULL, "the annotation to go");
+	assert_int_equal(fake_ca.revoked, 1);
+	assert_int_equal(fake_ca.reason, 4);
+	assert_false(fake_ca.revoked_by_key);
+	certlab_kill(lab);
+	certlab_start(lab);
+	certlab_settle(lab);
+	assert_int_equal(fake_ca.revoked, 1);
+	assert_int_equal(fake_ca.orders, 1);
+	assert_string_equal(certlab_condition(lab, REQUEST, "Ready"), "True/Issued");
+	annotate_request(lab, "because");
+	certlab_expect(lab, REQUEST, "Revoked", "False/NotPossible");
+	assert_int_equal(fake_ca.asked[FAKE_REVOKE], 1);
+}
+
+static void test_of_a_request_tried_again(void **state)
+{
+	struct certlab *lab = *state;
+
+	fake_ca.fault = (struct fake_fault){
+		.step = FAKE_REVOKE,
+		.result = {.step = "revokeCert", .outcome = ACME_RETRY_LATER, .http_status = 503},
+		.times = 1};
+	annotate_request(lab, "keyCompromise");
+	certlab_expect(lab, REQUEST, "Revoked", "False/Failed");
+	certlab_kill(lab);
+	certlab_start(lab);
+	certlab_settle(lab);
+	assert_int_equal(fake_ca.asked[FAKE_REVOKE], 1);
+	certlab_set_status(lab, REQUEST, "revocation.nextTryTime", json_time(clock_wall() - 1));
+	certlab_expect(lab, REQUEST, "Revoked", "True/KeyCompromise");
+	certlab_until(lab, request_note_is_gone, NULL, "the annotation to go");
+	assert_int_equal(fake_ca.asked[FAKE_REVOKE], 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_reasons),     TEST(test_by_key),    TEST(test_refused),
-		TEST(test_tried_again), TEST(test_of_a_file),
+		TEST(test_reasons),
+		TEST(test_by_key),
+		TEST(test_refused),
+		TEST(test_tried_again),
+		TEST(test_of_a_file),
+		TEST(test_of_a_request),
+		TEST(test_of_a_request_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
