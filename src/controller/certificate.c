@@ -316,10 +316,10 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 	if (look.dated && look.not_after > look.now)
 		certificate_look_at(&look, look.not_after);
 	issuing = certificate_is_issuing(&look);
-	if (issuing)
-		certificate_issue(&look);
-	else
+	if (!issuing)
 		consider(&look);
+	if (certificate_is_issuing(&look))
+		certificate_issue(&look);
 	if (!certificate_is_issuing(&look)) {
 		certificate_blocked(&look, NULL);
 		set_failed_words(&look);

@@ -90,7 +90,8 @@ void certificate_blocked(struct cert_look *look, const struct object *issuer);
 
 void certificate_check(struct cert_look *look);
 
-/* The next step of an attempt; may change status, or else write one object. */
+/* The next steps of an attempt, as far as they go without anybody else: all that they write is
+ * stored together, status too. */
 void certificate_issue(struct cert_look *look);
 bool certificate_is_issuing(const struct cert_look *look);
 /* What an attempt left behind and is not needed any more. */
@@ -151,7 +152,8 @@ void certificate_issued_by(struct cert_look *look); /* writes down who it was */
 
 /* ---- certificate_secret.c ---- */
 enum key_type certificate_key_type(const struct cert_look *look);
-/* The next private key, once it is stored, borrowed; NULL: it is being made. */
+/* The next private key, borrowed; NULL: it is being made. It is stored, or will be together with
+ * what is written in this turn: only once that is stored may it be used outside. */
 EVP_PKEY *certificate_next_key(struct cert_look *look, const char *secret_name);
 /* The Secret holds this chain already, with all that is noted about it. */
 bool certificate_is_installed(struct cert_look *look, struct str_view chain, struct str_view ca);

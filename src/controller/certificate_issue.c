@@ -1,8 +1,9 @@
 /* controller/certificate_issue.c - one attempt to get a certificate, step by step
  *
  * name of the next key -> key -> CertificateRequest -> its certificate, checked -> Secret -> done.
- * Each step is stored before the next is taken, and each is told from what is stored: so an
- * attempt goes on after a kill where it stood.
+ * Each step is told from what is stored, so an attempt goes on after a kill where it stood. Name,
+ * key and request need nobody else and are stored together, in one transaction; the key is used
+ * outside (by the Order, which is made when the request is there) only after that.
  */
 #include "controller/certificate.h"
 
@@ -409,7 +410,8 @@ static void take_step(struct attempt *attempt)
 		follow_request(attempt);
 }
 
-static void begin(struct cert_look *look)
+/* The name of the next key's Secret. Heap. */
+static char *begin(struct cert_look *look)
 {
 	AUTO(auto_free)
 	char *name = derived_name(object_name(look->cert), "-%06x", random_u32() & 0xffffff);
@@ -420,15 +422,15 @@ static void begin(struct cert_look *look)
 	json_object_set_new(look->status, "nextPrivateKeySecretName", json_string(name));
 	ctl_event(look->ctl, kind_of_certificate(), look->cert, "Normal", "Issuing", "%s",
 		  trigger_words(look));
+	return TAKE(name);
 }
 
 void certificate_issue(struct cert_look *look)
 {
-	AUTO(auto_free)
-	char *key_secret = sv_dup(json_sv_at(look->status, "nextPrivateKeySecretName"));
+	const char *name = json_str_at(look->status, "nextPrivateKeySecretName");
+	AUTO(auto_free) char *key_secret = NULL;
 	struct attempt attempt = {
 		.look = look,
-		.key_secret = key_secret,
 		.revision = json_int_at(look->status, "revision", 0) + 1,
 	};
 
@@ -438,10 +440,8 @@ void certificate_issue(struct cert_look *look)
 		json_object_del(look->status, "nextPrivateKeySecretName");
 		return;
 	}
-	if (key_secret[0] == '\0') {
-		begin(look);
-		return;
-	}
+	key_secret = name == NULL || name[0] == '\0' ? begin(look) : xstrdup(name);
+	attempt.key_secret = key_secret;
 	certificate_keep_issuer(look);
 	attempt.key = certificate_next_key(look, key_secret);
 	if (attempt.key != NULL)

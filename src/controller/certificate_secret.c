@@ -37,7 +37,7 @@ static void key_work(struct job *self)
 }
 
 /* Owned by the Certificate, so it goes with it. */
-static void store_key(struct controllers *ctl, const struct object *cert, const char *name,
+static bool store_key(struct controllers *ctl, const struct object *cert, const char *name,
 		      EVP_PKEY *key)
 {
 	json_t *body = body_new(kind_of_secret(), object_namespace(cert), name,
@@ -49,7 +49,7 @@ static void store_key(struct controllers *ctl, const struct object *cert, const 
 		json_decref(body);
 		ctl_event(ctl, kind_of_certificate(), cert, "Warning", "KeyFailed", "%s", err.msg);
 		ctl_retry(ctl, CTL_CERTIFICATE, sv_from(cert->key));
-		return;
+		return false;
 	}
 	json_set_at(body, "metadata.labels",
 		    json_pack("{s:s}", "cert-manager.io/next-private-key", "true"));
@@ -58,6 +58,7 @@ static void store_key(struct controllers *ctl, const struct object *cert, const 
 	put_object(&(struct wake){ctl, CTL_CERTIFICATE, cert->key}, kind_of_secret(), NULL, body);
 	ctl_event(ctl, kind_of_certificate(), cert, "Normal", "Generated",
 		  "Stored new private key in temporary Secret resource \"%s\"", name);
+	return true;
 }
 
 static void key_done(struct job *self)
@@ -71,7 +72,7 @@ static void key_done(struct job *self)
 		cert = store_get(run->ctl->config.store, sv_from(run->key));
 	}
 	if (cert != NULL && job->key != NULL) {
-		store_key(run->ctl, cert, job->secret_name, job->key);
+		(void)store_key(run->ctl, cert, job->secret_name, job->key);
 	} else if (cert != NULL) {
 		ctl_event(run->ctl, kind_of_certificate(), cert, "Warning", "KeyFailed", "%s",
 			  job->err.msg);
@@ -121,27 +122,34 @@ static EVP_PKEY *kept_key(const struct cert_look *look, enum key_type type)
 	return NULL;
 }
 
-static void make_key(struct cert_look *look, const char *name)
+/* The key as certificate_next_key gives it: what is written about it in this turn is stored with
+ * it. Its Secret is read back when it is stored. */
+static EVP_PKEY *make_key(struct cert_look *look, const char *name)
 {
 	enum key_type type = certificate_key_type(look);
 	AUTO(auto_key) EVP_PKEY *key = kept_key(look, type);
 	struct err err = {0};
 
 	if (look->run->job != NULL)
-		return;
+		return NULL;
 	if (key == NULL && key_is_slow(type)) {
 		begin_job(look, name, type);
-		return;
+		return NULL;
 	}
 	if (key == NULL)
 		key = key_make(type, &err);
 	if (key != NULL) {
-		store_key(look->ctl, look->cert, name, key);
-		return;
+		if (!store_key(look->ctl, look->cert, name, key))
+			return NULL;
+		EVP_PKEY_free(look->run->next_key);
+		look->run->next_key = TAKE(key);
+		look->run->next_key_revision = 0;
+		return look->run->next_key;
 	}
 	ctl_event(look->ctl, kind_of_certificate(), look->cert, "Warning", "KeyFailed", "%s",
 		  err.msg);
 	ctl_retry(look->ctl, CTL_CERTIFICATE, sv_from(look->cert->key));
+	return NULL;
 }
 
 EVP_PKEY *certificate_next_key(struct cert_look *look, const char *secret_name)
@@ -150,10 +158,8 @@ EVP_PKEY *certificate_next_key(struct cert_look *look, const char *secret_name)
 		ctl_get(look->ctl, kind_of_secret(), object_namespace(look->cert), secret_name);
 	struct cert_run *run = look->run;
 
-	if (secret == NULL) {
-		make_key(look, secret_name);
-		return NULL;
-	}
+	if (secret == NULL)
+		return make_key(look, secret_name);
 	if (run->next_key_revision != secret->revision) {
 		EVP_PKEY_free(TAKE(run->next_key));
 		run->next_key = secret_key(secret, "tls.key", NULL);

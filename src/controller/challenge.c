@@ -110,7 +110,7 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 	/* Refused: perhaps there is nothing left to answer. The order will tell. */
 	bool refused =
 		result->outcome == ACME_REFUSED && strcmp(result->problem.type, "malformed") == 0;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 	const char *state;
 	json_t *status;
 
@@ -131,7 +131,7 @@ static void challenge_answered(void *arg, const struct acme_result *result)
 		json_string(state == NULL || strcmp(state, "pending") == 0 ? "processing" : state));
 	json_object_del(status, "reason");
 	side->status = status;
-	ctl_queue(run->ctl, CTL_ORDER, sv_from(run->key));
+	order_side_store_one(side);
 	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Presented",
 		  "Presented challenge using %s challenge mechanism for %s",
 		  json_str_at(challenge->json, "spec.type"),
@@ -228,6 +228,27 @@ static bool answer_one(struct order_look *look, const json_t *authz, size_t inde
 		order_side_answer(look, challenge, challenge_answered);
 	}
 	return false;
+}
+
+void order_make_challenges(struct order_look *look)
+{
+	const json_t *authz;
+
+	if (!sv_eq(json_sv_at(look->status, "state"), SV("pending")) ||
+	    json_member(look->status, "nextTryTime") != NULL)
+		return;
+	for (size_t i = 0; (authz = order_authz(look->status, i)) != NULL; i++) {
+		if (json_member(authz, "initialState") == NULL)
+			return; /* others are to be read first */
+	}
+	for (size_t i = 0; (authz = order_authz(look->status, i)) != NULL; i++) {
+		AUTO(auto_free) char *name = challenge_name(look, i);
+
+		if (sv_eq(json_sv_at(authz, "initialState"), SV("pending")) &&
+		    ctl_get(look->ctl, kind_of_challenge(), object_namespace(look->object), name) ==
+			    NULL)
+			make_challenge(look, authz, name);
+	}
 }
 
 bool order_answer_challenges(struct order_look *look)

@@ -1,7 +1,9 @@
 /* controller/order.c - Order: what is stored says what comes next
  *
- * Each answer of the CA is stored before the next request is sent, and the next request is told
- * from what is stored: so an Order goes on after a kill where it stood.
+ * What the CA could not tell again is stored before the next request is sent: the intent, the
+ * order's URL, the certificate; and the answers to challenges, since they are served from the
+ * store. So an Order goes on after a kill where it stood. All that one answer of the CA leads to
+ * is one transaction.
  */
 #include "controller/order_run.h"
 
@@ -14,6 +16,7 @@
 
 #define LOOK_AGAIN_MS 60000 /* the wall clock may be set meanwhile */
 #define POLL_MAX_MS   15000
+#define STORE_LOOK_MS 1000 /* a result is on its way to the disk: the change is news before */
 #define FETCHED_MS    20
 #define FETCHES_MAX   8      /* that move a poll forward, between two signs of progress */
 #define PLACE_MAX_MS  300000 /* an order that takes longer lets others go first */
@@ -148,13 +151,6 @@ void order_poll_later(struct order_run *run, int64_t first_ms, int64_t retry_aft
 
 /* ---- what was learned, and is to be stored ---- */
 
-void order_learned(struct order_run *run, json_t *status)
-{
-	json_decref(run->result);
-	run->result = status;
-	order_again(run, 0);
-}
-
 /* true: it is stored, or there is nothing to store. */
 static bool store_result(struct order_run *run)
 {
@@ -163,12 +159,49 @@ static bool store_result(struct order_run *run)
 	if (run->result == NULL)
 		return true;
 	object = store_get(run->ctl->config.store, sv_from(run->key));
-	if (object != NULL && !json_same(json_member(object->json, "status"), run->result)) {
-		ctl_put_status(run->ctl, CTL_ORDER, object, json_incref(run->result));
-		return false;
+	if (object == NULL || json_same(json_member(object->json, "status"), run->result)) {
+		json_decref(TAKE(run->result));
+		run->put = false;
+		return true;
 	}
-	json_decref(TAKE(run->result));
-	return true;
+	run->put = !run->put;
+	if (run->put)
+		ctl_put_status(run->ctl, CTL_ORDER, object, json_incref(run->result));
+	else
+		ctl_queue_in(run->ctl, CTL_ORDER, sv_from(run->key), STORE_LOOK_MS);
+	return false;
+}
+
+/* What is told by the same answer is written in the same turn: the event, and the Challenges of
+ * authorizations that were read. */
+void order_learned(struct order_run *run, json_t *status)
+{
+	AUTO(order_look_end) struct order_look look = {0};
+
+	json_decref(run->result);
+	run->result = status;
+	run->put = false;
+	order_again(run, 0);
+	if (!order_side_reading(run) && !store_result(run) && order_look_of(run, &look) &&
+	    look.client != NULL)
+		order_make_challenges(&look);
+}
+
+/* Must the next request wait until what is known is stored? Not once the CA has validated the
+ * names: the order's URL is stored, and whoever is killed asks it again for the rest. */
+static bool runs_ahead(const struct order_look *look)
+{
+	static const char *const ends[] = {"failureTime", "nextTryTime", "certificate"};
+	struct str_view stored = json_sv_at(look->object->json, "status.url");
+	enum order_status state;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		if (json_member(look->status, ends[i]) != NULL)
+			return false;
+	}
+	return stored.len > 0 && sv_eq(stored, json_sv_at(look->status, "url")) &&
+	       order_status_parse(json_sv_at(look->status, "state"), &state) &&
+	       state != ORDER_PENDING && state != ORDER_INVALID;
 }
 
 /* ---- one look ---- */
@@ -179,12 +212,25 @@ bool order_look_of(struct order_run *run, struct order_look *look)
 	look->object = store_get(run->ctl->config.store, sv_from(run->key));
 	if (look->object == NULL)
 		return false;
-	look->status = json_member(look->object->json, "status");
+	look->status =
+		run->result != NULL ? run->result : json_object_get(look->object->json, "status");
+	json_incref(look->status);
 	if (issuer_find(run->ctl, object_namespace(look->object),
 			json_at(look->object->json, "spec.issuerRef"), &look->issuer) &&
 	    issuer_type_of(look->issuer.object) == &issuer_acme)
 		look->client = account_client(run->ctl, &look->issuer, &run->use);
 	return true;
+}
+
+void order_look_end(struct order_look *look)
+{
+	json_decref(look->status);
+	look->status = NULL;
+}
+
+json_t *order_status(const struct order_look *look)
+{
+	return look->status == NULL ? json_object() : json_deep_copy(look->status);
 }
 
 /* Is it time? Otherwise another look is arranged for. */
@@ -219,13 +265,15 @@ static int64_t rank_of(const struct order_look *look)
 
 static void follow(struct order_run *run)
 {
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
+	bool stored;
 
 	if (order_side_reading(run))
 		return; /* what they say is stored together */
 	order_side_store(run);
-	if (!store_result(run) || run->call != NULL || run->check != NULL ||
-	    run->issuer_fetch != NULL || !order_look_of(run, &look) || look.client == NULL ||
+	stored = store_result(run);
+	if (run->call != NULL || run->check != NULL || run->issuer_fetch != NULL ||
+	    !order_look_of(run, &look) || look.client == NULL || (!stored && !runs_ahead(&look)) ||
 	    !is_due(&look))
 		return;
 	run->use.rank = rank_of(&look);
@@ -260,13 +308,13 @@ static void order_reconcile(struct controllers *ctl, struct str_view key)
 void order_nudge(struct controllers *ctl, struct str_view order_key)
 {
 	struct order_run *run = map_get(runs_of(ctl), order_key);
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 	json_t *status;
 
 	if (run == NULL || order_side_reading(run) || run->call != NULL || run->check != NULL ||
 	    run->issuer_fetch != NULL || run->result != NULL || !order_look_of(run, &look))
 		return;
-	status = status_copy(look.object);
+	status = order_status(&look);
 	json_object_del(status, "nextTryTime");
 	json_object_del(status, "retries");
 	run->check_failures = 0;

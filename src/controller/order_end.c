@@ -29,7 +29,7 @@ static void try_again_at(struct order_look *look, json_t *status, int64_t next, 
 void order_back_off(struct order_look *look, const char *type, const char *words,
 		    int64_t at_least_ms)
 {
-	json_t *status = status_copy(look->object);
+	json_t *status = order_status(look);
 	int64_t retries = json_int_at(status, "retries", 0) + 1;
 	int64_t expires = look->run->use.rank; /* 0: there is no certificate yet */
 	int64_t delay = attempt_delay_before(attempt_delay(retries, random_u32()),
@@ -48,8 +48,8 @@ static void pause_broken(struct order_look *look, const struct acme_result *resu
 							     : "InvalidDirectory";
 	int64_t wait = result->retry_after_ms > BROKEN_MS ? result->retry_after_ms : BROKEN_MS;
 
-	try_again_at(look, status_copy(look->object), ctl_now() + wait / 1000 + random_u32() % 6,
-		     type, words);
+	try_again_at(look, order_status(look), ctl_now() + wait / 1000 + random_u32() % 6, type,
+		     words);
 }
 
 /* ---- anew ---- */
@@ -98,7 +98,7 @@ static void deactivate_rest(struct order_look *look)
 
 void order_fails(struct order_look *look, const char *state, const char *type, const char *words)
 {
-	json_t *status = status_copy(look->object);
+	json_t *status = order_status(look);
 	char reason[80];
 
 	reason_from(type, "Failed", reason, sizeof(reason));
@@ -157,7 +157,7 @@ static bool is_about_replaces(const struct order_look *look, const struct acme_r
 
 static void order_without_replaces(struct order_look *look, const char *words)
 {
-	json_t *status = status_copy(look->object);
+	json_t *status = order_status(look);
 
 	json_object_set_new(status, "withoutReplaces", json_true());
 	order_learned(look->run, status);

@@ -42,8 +42,9 @@ struct order_run { /* what only memory knows; of every Order that has not ended 
 	char *key;
 	struct acme_call *call;  /* at most one at a time */
 	struct selfcheck *check; /* under way */
-	/* Learned and not stored yet; nothing else happens before it is. */
+	/* Learned and not stored yet; what may happen before it is: runs_ahead() in order.c. */
 	json_t *result;
+	bool put; /* the result was given to the store, which has not been looked at since */
 	int64_t not_before;       /* monotonic: the CA is not asked before */
 	int64_t waiting_since;    /* monotonic, for the end of the present wait; 0: does not wait */
 	int64_t delay_ms;         /* of the poll before */
@@ -69,15 +70,19 @@ struct order_look { /* one reconcile, or one answer */
 	struct controllers *ctl;
 	struct order_run *run;
 	const struct object *object;
-	const json_t *status; /* of object */
+	json_t *status; /* owned; what is known: of object, or learned and not stored yet */
 	struct issuer issuer;
 	struct acme_client *client;
+	bool finalized; /* the answer is one to finalize */
 };
 
 /* ---- order.c ---- */
-/* For a callback: what the run is about now; false: the Order is gone. client may be NULL. */
+/* For a callback: what the run is about now; false: the Order is gone. client may be NULL. look is
+ * released with order_look_end in either case. */
 bool order_look_of(struct order_run *run, struct order_look *look);
-/* Writes status (taken) down before anything else happens. */
+void order_look_end(struct order_look *look);
+json_t *order_status(const struct order_look *look); /* a deep copy of what is known */
+/* Gives status (taken) to the store, with what else is written in this turn. */
 void order_learned(struct order_run *run, json_t *status);
 /* Looks again, now or later; nothing is asked before. */
 void order_again(struct order_run *run, int64_t delay_ms);
@@ -99,7 +104,8 @@ bool order_side_answers(const struct order_run *run,
 			const char *key); /* under way, or to be stored */
 void order_side_end_answer(struct order_side *side);
 void order_side_store(struct order_run *run); /* what the CA has said to Challenges */
-void order_side_lost(struct order_run *run);  /* the client has ended, with its calls */
+void order_side_store_one(struct order_side *side);
+void order_side_lost(struct order_run *run); /* the client has ended, with its calls */
 void order_side_free(struct order_run *run);
 
 /* ---- order_chain.c ---- */
@@ -141,6 +147,8 @@ void order_count_failure(struct order_look *look, struct str_view name); /* not 
 void order_limits_stop(struct controllers *ctl);
 
 /* ---- challenge.c ---- */
+/* Makes the Challenges that are missing. */
+void order_make_challenges(struct order_look *look);
 /* true: every pending authorization has its challenge answered; else what is due is under way. */
 bool order_answer_challenges(struct order_look *look);
 /* Do all workers answer this Challenge? Otherwise its Order is queued when they do. */

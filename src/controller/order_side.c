@@ -101,18 +101,21 @@ void order_side_end_answer(struct order_side *side)
 	clear(side);
 }
 
+void order_side_store_one(struct order_side *side)
+{
+	struct controllers *ctl = side->run->ctl;
+	const struct object *object = store_get(ctl->config.store, sv_from(side->key));
+
+	if (object == NULL || json_same(json_member(object->json, "status"), side->status))
+		clear(side);
+	else
+		ctl_put_status(ctl, CTL_ORDER, object, json_incref(side->status));
+}
+
 void order_side_store(struct order_run *run)
 {
 	for (size_t i = 0; i < ORDER_SIDE_MAX; i++) {
-		struct order_side *side = &run->answers[i];
-		const struct object *object;
-
-		if (side->status == NULL)
-			continue;
-		object = store_get(run->ctl->config.store, sv_from(side->key));
-		if (object == NULL || json_same(json_member(object->json, "status"), side->status))
-			clear(side);
-		else
-			ctl_put_status(run->ctl, CTL_ORDER, object, json_incref(side->status));
+		if (run->answers[i].status != NULL)
+			order_side_store_one(&run->answers[i]);
 	}
 }

@@ -38,7 +38,7 @@ static void set_text(json_t *status, const char *name, struct str_view text)
 /* A new status from what is stored and an order object; back-off and reasons are over. */
 static json_t *status_from(const struct order_look *look, const struct acme_order *order)
 {
-	json_t *status = status_copy(look->object);
+	json_t *status = order_status(look);
 	static const char *const over[] = {"reason", "failureReason", "nextTryTime", "retries"};
 
 	for (size_t i = 0; i < ARRAY_LEN(over); i++)
@@ -106,6 +106,8 @@ static void take_order(struct order_look *look, const struct acme_result *result
 	if (order.status == ORDER_READY)
 		ctl_event(run->ctl, kind_of_order(), look->object, "Normal", "Validated",
 			  "The CA has validated every name of the order");
+	if (look->finalized)
+		json_object_set_new(status, "finalizedTime", json_time(ctl_now()));
 	order_learned(run, status);
 	if (order.status == ORDER_PROCESSING)
 		order_poll_later(run, PROCESSED_FIRST_MS, result->retry_after_ms);
@@ -133,7 +135,7 @@ static bool may_be_made(const struct acme_result *result)
 static void order_made(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 	struct acme_order order;
 	struct err err = {0};
 	json_t *status;
@@ -200,7 +202,7 @@ static bool solvers_do(struct order_look *look, const struct str_view *names, si
 
 static void store_intent(struct order_look *look)
 {
-	json_t *status = status_copy(look->object);
+	json_t *status = order_status(look);
 
 	json_object_del(status, "reason");
 	json_object_del(status, "failureReason");
@@ -212,7 +214,7 @@ static void store_intent(struct order_look *look)
 static void check_stops(struct order_look *look, const char *words)
 {
 	struct order_run *run = look->run;
-	json_t *status = status_copy(look->object);
+	json_t *status = order_status(look);
 	unsigned shift = run->check_failures < 8 ? run->check_failures : 8;
 	int64_t delay = (int64_t)CHECK_FIRST_MS << shift;
 
@@ -229,7 +231,7 @@ static void check_stops(struct order_look *look, const char *words)
 static void checked(void *arg, enum selfcheck_verdict verdict, const char *words)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 
 	run->check = NULL;
 	if (!order_look_of(run, &look))
@@ -354,8 +356,7 @@ static void note_authz(struct order_look *look, const struct acme_authz *authz)
 {
 	/* What others of the bunch have told is in the result already. */
 	AUTO(auto_json)
-	json_t *status = look->run->result != NULL ? json_deep_copy(look->run->result)
-						   : status_copy(look->object);
+	json_t *status = order_status(look);
 	json_t *entry = order_authz(status, look->run->asked);
 	AUTO(auto_json) json_t *solver = NULL;
 	AUTO(auto_free) char *name = NULL;
@@ -406,7 +407,7 @@ static void take_authz(struct order_look *look, const struct acme_result *result
 static void authz_read(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 	const json_t *entry;
 
 	if (!answered(run, result, &look) || order_answer_failed(&look, result))
@@ -421,7 +422,7 @@ static void authz_seen(void *arg, const struct acme_result *result)
 {
 	struct order_side *side = arg;
 	struct order_run *run = side->run;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 
 	side->call = NULL;
 	run->asked = side->index;
@@ -483,7 +484,7 @@ static bool read_pending_authz(struct order_look *look, size_t after)
 static void order_read(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 
 	if (answered(run, result, &look) && !order_answer_failed(&look, result))
 		take_order(&look, result);
@@ -557,14 +558,13 @@ static int signing_request(const struct order_look *look, struct buf *der, struc
 static void finalized(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 
 	if (!answered(run, result, &look) || order_answer_failed(&look, result))
 		return;
 	order_progress(run);
+	look.finalized = true;
 	take_order(&look, result);
-	if (run->result != NULL)
-		json_object_set_new(run->result, "finalizedTime", json_time(ctl_now()));
 }
 
 static void finalize(struct order_look *look)
@@ -642,7 +642,7 @@ static void take_chain(struct order_look *look, struct str_view pem, X509 *issue
 		order_fails(look, "errored", "CertificateRefused", words);
 		return;
 	}
-	status = status_copy(look->object);
+	status = order_status(look);
 	json_object_set_new(status, "certificate", json_base64(buf_view(&chain)));
 	json_object_set_new(status, "state", json_string("valid"));
 	json_object_del(status, "reason");
@@ -658,7 +658,7 @@ static void issuer_fetched(void *arg, const struct fetch_answer *answer)
 	struct order_run *run = arg;
 	X509 *issuer = order_fetched_issuer(run, answer);
 	AUTO(auto_free) char *pem = TAKE(run->alone);
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 
 	if (order_look_of(run, &look))
 		take_chain(&look, sv_from(pem), issuer);
@@ -668,7 +668,7 @@ static void issuer_fetched(void *arg, const struct fetch_answer *answer)
 static void downloaded(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 
 	if (answered(run, result, &look) && !order_answer_failed(&look, result) &&
 	    !order_fetch_issuer(&look, result->text, issuer_fetched))
@@ -690,7 +690,7 @@ static void download(struct order_look *look)
 static void reason_read(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
-	struct order_look look;
+	AUTO(order_look_end) struct order_look look = {0};
 	struct acme_authz authz;
 
 	if (!answered(run, result, &look))

@@ -32,7 +32,8 @@ static const char certificate[] = "apiVersion: cert-manager.io/v1\n"
 				  "  privateKey: {algorithm: ECDSA}\n"
 				  "  issuerRef: {name: fake, kind: ClusterIssuer}\n";
 
-#define ISSUER "cert-manager.io/clusterissuers//fake"
+#define COMMITS_MAX 18
+#define ISSUER      "cert-manager.io/clusterissuers//fake"
 
 static void fetched(void *arg, struct str_view token)
 {
@@ -113,6 +114,43 @@ static void test_issued(void **state)
 	certlab_settle(lab);
 	certlab_run(lab, 50);
 	assert_int_equal(fake_ca.requests, 0);
+}
+
+/* ---- each turn of the loop that writes is a transaction, which waits for the disk ---- */
+
+struct commits {
+	struct loop_hook hook;
+	struct store *store;
+	uint64_t revision;
+	unsigned count;
+};
+
+static void count_commits(struct loop_hook *hook)
+{
+	struct commits *commits = CONTAINER_OF(hook, struct commits, hook);
+
+	commits->count += store_revision(commits->store) != commits->revision;
+	commits->revision = store_revision(commits->store);
+}
+
+static void test_few_commits(void **state)
+{
+	struct certlab *lab = *state;
+	struct commits commits = {.hook.turn_end = count_commits, .store = lab->store};
+
+	certlab_apply(lab, setting);
+	certlab_expect(lab, ISSUER, "Ready", "True/ACMEAccountRegistered");
+	certlab_settle(lab);
+	commits.revision = store_revision(lab->store);
+	loop_hook_add(lab->loop, &commits.hook);
+	certlab_apply(lab, certificate);
+	expect_issued(lab);
+	loop_hook_remove(&commits.hook);
+	/* spec; Issuing with name, key and request; Order; Certificate; intent; order's URL;
+	 * authorizations with challenges; two answers; ready, challenges gone ×2; processing;
+	 * valid; certificate; request; Secret; Ready */
+	if (commits.count > COMMITS_MAX)
+		fail_msg("%u commits for a certificate", commits.count);
 }
 
 /* The process ends at its n-th request, before or after the CA has acted on it. */
@@ -687,6 +725,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_issued),
+		TEST(test_few_commits),
 		TEST(test_killed_before),
 		TEST(test_killed_after),
 		TEST(test_bad_answers),
