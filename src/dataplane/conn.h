@@ -87,7 +87,7 @@ void conn_end(struct conn *conn);
 
 /* The server name of the ClientHello, in lower case; empty for plain connections. */
 struct str_view conn_sni(const struct conn *conn);
-/* Of whom the client was asked for a certificate: id of the CAs (ca_set); 0: it was not asked. */
+/* What certificate the client was asked for (tls_clients_id); 0: it was not asked. */
 uint64_t conn_clients(const struct conn *conn);
 /* The port in the snapshot the worker runs now; NULL: gone (draining). Valid within this turn. */
 const struct snap_port *conn_port(const struct conn *conn);

@@ -10,6 +10,7 @@
 #include "dataplane/match.h"
 #include "dataplane/mirror.h"
 #include "dataplane/retry.h"
+#include "dataplane/tls_clients.h"
 #include "dataplane/upstream.h"
 #include "dataplane/worker.h"
 
@@ -57,7 +58,7 @@ static void exchange_timeout(struct timer *timer)
 
 	EXCHANGE_CHECK(ex);
 	metric_add(&ex->worker->metrics.upstream_timeouts, 1);
-	if (!request)
+	if (!request && ex->request_ended) /* else it may be the client that is slow */
 		upstream_judge(ex, 504);
 	if (!request && retry_after_failure(ex))
 		return;
@@ -390,9 +391,7 @@ static void run_rule(struct exchange *ex, const struct match_result *match,
  * CAs were others) comes with a connection of its own. */
 static bool asked_alike(const struct conn *conn, const struct snap_listener *listener)
 {
-	uint64_t wanted = listener == NULL || listener->clients == NULL ? 0 : listener->clients->id;
-
-	return listener == NULL || wanted == conn_clients(conn);
+	return listener == NULL || tls_clients_id(listener) == conn_clients(conn);
 }
 
 static void route(struct exchange *ex)

@@ -75,6 +75,13 @@ static void drop_endpoint(struct l4_flow *flow)
 	flow->endpoint = NULL;
 }
 
+static enum way way_of(const struct l4_flow *flow)
+{
+	if (flow->from->datagram)
+		return WAY_DATAGRAM;
+	return flow->tls ? WAY_TLS_STREAM : WAY_H1;
+}
+
 struct endpoint *l4_next(struct l4_flow *flow)
 {
 	struct worker *worker = flow->worker;
@@ -82,7 +89,7 @@ struct endpoint *l4_next(struct l4_flow *flow)
 	struct pool_wish wish = {.random = exchange_random(worker),
 				 .now = loop_now(worker->loop),
 				 .avoid = flow->avoid,
-				 .way = flow->tls ? WAY_TLS_STREAM : WAY_H1,
+				 .way = way_of(flow),
 				 .client_cert = flow->tls ? flow->client_cert : NULL};
 	struct endpoint *endpoint;
 

@@ -14,12 +14,13 @@
 
 /* What is spoken on the connections of an endpoint. */
 enum way {
-	WAY_H1,        /* HTTP/1.1 */
-	WAY_H2,        /* HTTP/2 with prior knowledge */
-	WAY_TLS,       /* TLS, and what the handshake chooses */
-	WAY_TLS_H1,    /* TLS, HTTP/1.1 only: a request that may become a tunnel */
-	WAY_TLS_H2,    /* TLS, HTTP/2 only */
-	WAY_TLS_STREAM /* TLS, and whatever else (stream.c) */
+	WAY_H1,         /* HTTP/1.1 */
+	WAY_H2,         /* HTTP/2 with prior knowledge */
+	WAY_TLS,        /* TLS, and what the handshake chooses */
+	WAY_TLS_H1,     /* TLS, HTTP/1.1 only: a request that may become a tunnel */
+	WAY_TLS_H2,     /* TLS, HTTP/2 only */
+	WAY_TLS_STREAM, /* TLS, and whatever else (stream.c) */
+	WAY_DATAGRAM    /* UDP: that its port is closed says nothing of TCP (udp.c) */
 };
 
 struct up_peer; /* up_tls.h */
@@ -30,10 +31,10 @@ struct endpoint { /* one address, one way to speak to it, as this worker knows i
 	uint64_t id;      /* of this pool, from 1 on; never used again */
 	struct list idle; /* newest first */
 	unsigned idle_count, active;
-	struct list sessions; /* HTTP/2 connections that take requests (up_h2.c) */
+	struct list sessions; /* HTTP/2 connections (up_h2.c) */
 	struct list dials;    /* connections being made that requests wait for (up_dial.c) */
 	uint32_t streams_max; /* HTTP/2: as it said last; 0: not known */
-	unsigned lines;       /* sessions, those that take nothing more too, and dials */
+	unsigned lines;       /* sessions and dials */
 	bool chose_h1;        /* its last handshake did */
 	struct up_peer *peer; /* with TLS: once it was dialled */
 	unsigned failures;    /* connects that failed in a row */

@@ -10,6 +10,7 @@
 #include "dataplane/l4.h"
 #include "dataplane/listener.h"
 #include "dataplane/match.h"
+#include "dataplane/tls_clients.h"
 #include "dataplane/transport.h"
 #include "dataplane/up_tls.h"
 #include "dataplane/upstream.h"
@@ -145,19 +146,19 @@ static void pump_up(struct stream *stream)
 {
 	struct conn *conn = stream->conn;
 
-	while (!stream->connecting && !stream->blocked && !stream->client_ended) {
+	if (stream->connecting || !records_sent(stream))
+		return;
+	while (!stream->blocked && !stream->client_ended) {
 		struct str_view waiting = conn_input(conn);
 		enum conn_io io;
 
 		if (waiting.len > 0) {
-			if (!send_some(stream, waiting))
+			if (!send_some(stream, waiting) || !records_sent(stream))
 				return;
 			continue;
 		}
 		io = conn_fill(conn);
 		if (io == IO_AGAIN)
-			return;
-		if (io == IO_EOF && !records_sent(stream))
 			return;
 		if (io == IO_EOF)
 			end_backend(stream);
@@ -359,6 +360,8 @@ static struct rule *rule_of(const struct conn *conn, struct l4_flow *flow)
 
 	if (listener == NULL || listener->serves == SERVES_HTTP)
 		return NULL;
+	if (listener->serves == SERVES_STREAM && tls_clients_id(listener) != conn_clients(conn))
+		return NULL; /* the handshake was for another policy, which has changed since */
 	if (listener->client_cert != NULL) {
 		part_pin(&listener->client_cert->part);
 		flow->client_cert = listener->client_cert;
@@ -391,8 +394,10 @@ static void stream_input(struct conn *conn)
 {
 	struct stream *stream = stream_of(conn);
 
-	if (stream->watch.fd >= 0)
-		pump_up(stream);
+	if (stream->watch.fd < 0)
+		return;
+	pump_up(stream);
+	pump_down(stream); /* a send that failed has something to be read for */
 }
 
 static void stream_drained(struct conn *conn)

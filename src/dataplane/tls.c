@@ -34,7 +34,7 @@ struct tls_server {
 struct tls_conn {
 	SSL *ssl;
 	struct cert *cert; /* pinned from ClientHello to the end of the handshake */
-	uint64_t clients;  /* id of the CAs that the client was asked for; 0: not asked */
+	uint64_t clients;  /* tls_clients_id of what the client was asked for; 0: not asked */
 	bool h2, resumed, dead, acme;
 	uint8_t name_len;
 	char *name;
@@ -202,7 +202,7 @@ static bool ask_client(SSL *ssl, struct conn *conn, const struct snap_port *port
 	conn->tls->clients = 0;
 	if (listener == NULL)
 		return true;
-	conn->tls->clients = listener->clients->id;
+	conn->tls->clients = tls_clients_id(listener);
 	return tls_policies_apply(conn->worker->tls->policies, ssl, listener);
 }
 

@@ -146,7 +146,7 @@ const struct snap_listener *tls_clients_common(const struct snap_port *port)
 	const struct snap_listener *first = port->listener_count == 0 ? NULL : port->listeners[0];
 
 	for (size_t i = 0; i < port->listener_count; i++) {
-		if (port->listeners[i]->clients != first->clients)
+		if (tls_clients_id(port->listeners[i]) != tls_clients_id(first))
 			return NULL;
 	}
 	return first;

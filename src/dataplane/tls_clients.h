@@ -21,6 +21,14 @@ void tls_policies_free(struct tls_policies *policies);
 bool tls_policies_apply(struct tls_policies *policies, SSL *ssl,
 			const struct snap_listener *listener);
 
+/* Names the policy: differs when the CAs do, and when a certificate becomes required. 0: none. */
+static inline uint64_t tls_clients_id(const struct snap_listener *listener)
+{
+	if (listener->clients == NULL)
+		return 0;
+	return listener->clients->id * 2 + (listener->clients_optional ? 1 : 0);
+}
+
 /* A listener whose policy all listeners of the port have; NULL: they differ, or there is none. */
 const struct snap_listener *tls_clients_common(const struct snap_port *port);
 

@@ -114,7 +114,7 @@ void up_stream_fail_later(struct up_stream *stream, uint16_t status, const char 
 
 void up_h2_retire(struct up_h2 *h2)
 {
-	list_remove(&h2->link);
+	h2->retired = true;
 }
 
 /* No stream is left. */
@@ -126,7 +126,7 @@ static void conn_close(struct up_h2 *h2)
 	assert(h2->stream_count == 0);
 	h2->closed = true;
 	h2->magic = 0;
-	up_h2_retire(h2);
+	list_remove(&h2->link);
 	h2->endpoint->lines--;
 	timer_stop(worker->loop, &h2->timer);
 	task_cancel(&h2->turn);
@@ -154,7 +154,7 @@ static void conn_fail(struct up_h2 *h2, const char *failure)
 
 /* ---- responses: deadlines ---- */
 
-static void stream_arm(struct up_stream *stream)
+void up_stream_arm(struct up_stream *stream)
 {
 	const struct plane_limits *limits = limits_of(stream->h2);
 	int64_t wait = limits->body_idle_ms;
@@ -174,7 +174,7 @@ static void stream_timeout(struct timer *timer)
 	bool waits_for_client = stream->paused || (!stream->ended && buf_len(&stream->out) == 0);
 
 	if (waits_for_client) { /* whose own deadline decides */
-		stream_arm(stream);
+		up_stream_arm(stream);
 		return;
 	}
 	metric_add(&h2->owner->worker->metrics.upstream_timeouts, 1);
@@ -263,14 +263,14 @@ static void on_response(struct up_stream *stream, bool end)
 		return;
 	}
 	if (http_is_interim(response->status)) {
-		stream_arm(stream);
+		up_stream_arm(stream);
 		if (response->status != 100) /* a client that waits for it has had ours */
 			exchange_upstream_interim(ex, response);
 		return;
 	}
 	stream->head_done = true;
 	stream->streams = stream->streams || is_event_stream(&response->fields);
-	stream_arm(stream);
+	up_stream_arm(stream);
 	exchange_upstream_head(ex);
 	if (stream->leg.ex != NULL && end)
 		response_over(stream);
@@ -325,7 +325,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 		stream_fail(stream, 502, "upstream_malformed", false);
 		return 0;
 	}
-	stream_arm(stream);
+	up_stream_arm(stream);
 	if (!stream->paused && buf_len(&stream->in) == 0)
 		deliver(stream, bytes);
 	else if (!buf_add(&stream->in, bytes)) /* never: the window is smaller */
@@ -343,6 +343,8 @@ static void on_settings(struct up_h2 *h2)
 
 	h2->streams_max = most < UP_H2_STREAMS_MAX ? most : UP_H2_STREAMS_MAX;
 	h2->endpoint->streams_max = h2->streams_max;
+	if (most == 0) /* or every request would make one more such connection */
+		up_h2_retire(h2);
 	if (h2->stream_count > h2->streams_max) {
 		h2->crowded = h2->attention = true;
 		up_h2_flush_later(h2);
@@ -594,7 +596,7 @@ static void run(struct up_h2 *h2)
 		conn_fail(h2, "upstream_closed");
 	else if (!nghttp2_session_want_read(h2->session)) /* it was broken, or all is said */
 		conn_fail(h2, "upstream_malformed");
-	else if (h2->stream_count == 0 && !list_linked(&h2->link) && buf_len(&h2->out) == 0)
+	else if (h2->stream_count == 0 && h2->retired && buf_len(&h2->out) == 0)
 		conn_close(h2); /* it takes nothing more */
 	else if (h2->readable)
 		task_defer(loop_of(h2), &h2->turn);
@@ -622,15 +624,20 @@ static void ready(struct loop_fd *watch, unsigned events)
 
 /* ---- the connection begins ---- */
 
-/* Unused for a while: it goes. */
+/* Unused for a while: it says good-bye, and is closed when that is out. */
 static void idle_over(struct timer *timer)
 {
 	struct up_h2 *h2 = CONTAINER_OF(timer, struct up_h2, timer);
 
 	if (h2->stream_count > 0)
 		return;
+	if (h2->retired) { /* it does not even take the good-bye */
+		conn_close(h2);
+		return;
+	}
 	up_h2_retire(h2);
 	(void)nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
+	set_idle(h2);
 	up_h2_flush_later(h2);
 }
 
@@ -708,7 +715,7 @@ struct up_h2 *up_h2_find(const struct endpoint *endpoint)
 	{
 		struct up_h2 *h2 = LIST_ENTRY(node, struct up_h2, link);
 
-		if (h2->stream_count < h2->streams_max &&
+		if (!h2->retired && h2->stream_count < h2->streams_max &&
 		    nghttp2_session_check_request_allowed(h2->session))
 			return h2;
 	}
@@ -729,7 +736,7 @@ static void leg_resume(struct leg *leg)
 
 	stream->paused = false;
 	stream->resumed = true;
-	stream_arm(stream);
+	up_stream_arm(stream);
 	stream->h2->attention = true;
 	up_h2_flush_later(stream->h2);
 }
@@ -761,6 +768,6 @@ struct up_stream *up_stream_new(struct up_h2 *h2, struct exchange *ex)
 	buf_init(&stream->in, STREAM_WINDOW);
 	stream->reads = h2->reads;
 	stream->streams = is_event_stream(&ex->request.fields);
-	stream_arm(stream);
+	up_stream_arm(stream);
 	return stream;
 }

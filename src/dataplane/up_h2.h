@@ -23,7 +23,7 @@ struct up_h2 { /* one connection */
 	struct endpoint *endpoint;
 	struct up_tls *tls; /* or NULL */
 	nghttp2_session *session;
-	struct list link; /* in endpoint->sessions, as long as it takes requests */
+	struct list link; /* in endpoint->sessions */
 	struct list streams;
 	uint32_t stream_count, streams_max;
 	uint64_t served;  /* exchanges that it completed */
@@ -35,6 +35,7 @@ struct up_h2 { /* one connection */
 	bool readable, eof; /* as struct upstream_conn */
 	bool busy;          /* it will be flushed anyway */
 	bool closed;
+	bool retired;   /* takes no more requests */
 	bool attention; /* some stream is to be looked at (settle_streams) */
 	bool crowded;   /* it turned out to take fewer streams than it was given */
 };
@@ -72,6 +73,7 @@ void up_h2_retire(struct up_h2 *h2); /* takes no more requests */
 /* Registered, with a deadline; not submitted. */
 struct up_stream *up_stream_new(struct up_h2 *h2, struct exchange *ex);
 void up_stream_fail_later(struct up_stream *stream, uint16_t status, const char *failure);
+void up_stream_arm(struct up_stream *stream); /* something moved: the deadline is counted anew */
 
 /* ---- up_h2_send.c ---- */
 bool up_h2_body(struct leg *leg, struct str_view bytes);

@@ -114,6 +114,7 @@ static ssize_t read_content(nghttp2_session *session, int32_t id, uint8_t *out, 
 		memcpy(out, bytes.data, bytes.len);
 	buf_take(&stream->out, bytes.len);
 	stream->content_sent += bytes.len;
+	up_stream_arm(stream);
 	if (buf_len(&stream->out) > 0)
 		return (ssize_t)bytes.len;
 	buf_release(&stream->out);
@@ -151,6 +152,8 @@ bool up_h2_body(struct leg *leg, struct str_view bytes)
 
 	if (stream->failure != NULL || bytes.len == 0)
 		return true;
+	if (buf_len(&stream->out) == 0) /* else the backend's time runs already */
+		up_stream_arm(stream);
 	if (!buf_add(&stream->out, bytes)) {
 		up_stream_fail_later(stream, 502, "upstream_buffer");
 		return true;
@@ -165,6 +168,7 @@ void up_h2_end(struct leg *leg, const struct fields *trailers)
 
 	stream->ended = true;
 	stream->trailers = trailers;
+	up_stream_arm(stream);
 	wake(stream);
 }
 

@@ -13,6 +13,21 @@
 #define DIRECT_WRITE \
 	8192 /* from this size on bytes are written without a copy when nothing waits */
 
+/* ---- the sweep: as long as there is an endpoint ---- */
+
+static int64_t sweep_ms(const struct plane_limits *limits)
+{
+	return limits->upstream_idle_ms < SWEEP_MS ? limits->upstream_idle_ms : SWEEP_MS;
+}
+
+static void sweep_soon(struct upstreams *upstreams)
+{
+	struct worker *worker = upstreams->worker;
+
+	if (!timer_armed(&upstreams->sweep))
+		timer_in(worker->loop, &upstreams->sweep, sweep_ms(&worker->config->limits));
+}
+
 /* ---- the end of a connection ---- */
 
 static void up_release(void *object)
@@ -275,11 +290,6 @@ static void up_ready(struct loop_fd *watch, unsigned events)
 
 /* ---- beginning ---- */
 
-static int64_t sweep_ms(const struct plane_limits *limits)
-{
-	return limits->upstream_idle_ms < SWEEP_MS ? limits->upstream_idle_ms : SWEEP_MS;
-}
-
 void up_idle(struct upstream_conn *up)
 {
 	up->state = UP_IDLE;
@@ -289,8 +299,7 @@ void up_idle(struct upstream_conn *up)
 	list_prepend(&up->endpoint->idle, &up->link);
 	timer_stop(up_loop(up), &up->timer);
 	buf_release(&up->out);
-	if (!timer_armed(&up->owner->sweep))
-		timer_in(up_loop(up), &up->owner->sweep, sweep_ms(up_limits(up)));
+	sweep_soon(up->owner);
 }
 
 /* A head, what a codec may bring after it was told to wait, and the chunk lines around it, which in
@@ -348,6 +357,7 @@ const char *up_connect(struct upstreams *owner, struct endpoint *endpoint, struc
 	const struct plane_config *config = owner->worker->config;
 
 	metric_add(&owner->worker->metrics.upstream_dials, 1);
+	sweep_soon(owner);
 	if (config->may_dial != NULL && !config->may_dial(config->may_dial_arg, &endpoint->addr))
 		return "upstream_forbidden";
 	watch->fd = sock_connect(&endpoint->addr, in_progress);
@@ -669,13 +679,11 @@ static void sweep_endpoint(struct endpoint *endpoint, int64_t before)
 	}
 }
 
-static bool sweep_all(struct upstreams *upstreams, int64_t before)
+static void sweep_all(struct upstreams *upstreams, int64_t before)
 {
-	struct str_view key;
 	void *value;
-	bool left = false;
 
-	for (size_t it = 0; map_next(&upstreams->pool.endpoints, &it, &key, &value);) {
+	for (size_t it = 0; map_next(&upstreams->pool.endpoints, &it, NULL, &value);) {
 		struct endpoint *endpoint = value;
 
 		sweep_endpoint(endpoint, before);
@@ -683,9 +691,7 @@ static bool sweep_all(struct upstreams *upstreams, int64_t before)
 			up_h2_close_all(endpoint);
 			up_dial_close_all(endpoint);
 		}
-		left = left || endpoint->idle_count > 0;
 	}
-	return left;
 }
 
 static void upstreams_sweep(struct timer *timer)
@@ -693,11 +699,11 @@ static void upstreams_sweep(struct timer *timer)
 	struct upstreams *upstreams = CONTAINER_OF(timer, struct upstreams, sweep);
 	const struct plane_limits *limits = &upstreams->worker->config->limits;
 	int64_t now = loop_now(upstreams->worker->loop);
-	bool left = sweep_all(upstreams, now - limits->upstream_idle_ms);
 
+	sweep_all(upstreams, now - limits->upstream_idle_ms);
 	pool_sweep(&upstreams->pool, now, limits->upstream_idle_ms);
-	if (left)
-		timer_in(upstreams->worker->loop, &upstreams->sweep, sweep_ms(limits));
+	if (upstreams->pool.endpoints.count > 0)
+		sweep_soon(upstreams);
 }
 
 struct upstreams *upstreams_new(struct worker *worker)
@@ -717,7 +723,7 @@ void upstreams_free(struct upstreams *upstreams)
 	if (upstreams == NULL)
 		return;
 	timer_stop(upstreams->worker->loop, &upstreams->sweep);
-	(void)sweep_all(upstreams, INT64_MAX);
+	sweep_all(upstreams, INT64_MAX);
 	pool_deinit(&upstreams->pool);
 	up_contexts_free(upstreams->contexts);
 	free(upstreams);
@@ -730,5 +736,6 @@ struct up_contexts *upstreams_contexts(struct upstreams *upstreams)
 
 struct pool *upstreams_pool(struct upstreams *upstreams)
 {
+	sweep_soon(upstreams);
 	return &upstreams->pool;
 }

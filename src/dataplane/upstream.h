@@ -16,7 +16,7 @@ struct upstreams; /* the worker's pools */
 struct upstreams *upstreams_new(struct worker *worker);
 void upstreams_free(struct upstreams *upstreams);
 
-/* The endpoints that all kinds of legs of this worker share. */
+/* The endpoints that all kinds of legs of this worker share. What is added is swept by and by. */
 struct pool *upstreams_pool(struct upstreams *upstreams);
 struct up_contexts *upstreams_contexts(struct upstreams *upstreams); /* of TLS */
 

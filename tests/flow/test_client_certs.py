@@ -180,3 +180,19 @@ def test_without_an_authority_nothing_is_served(doors, pki, https_port, text, wo
     doors.wait_programmed("mutual")
     wait_for(lambda: status(doors, https_port, "mutual.test", pki.client("client-good")) == 200,
              "the door to open")
+
+
+def test_a_certificate_that_becomes_required_is_asked_for(doors, pki, https_port):
+    """Neither a ticket nor a connection of the time before leads past the question."""
+    doors.apply(mutual(doors, https_port, "AllowInsecureFallback"))
+    context = pki.client(version=ssl.TLSVersion.TLSv1_2)
+    wait_for(lambda: status(doors, https_port, "mutual.test", pki.client()) == 200, "the fallback")
+    with web.Connection(doors.address, https_port, "mutual.test", context) as kept:
+        assert kept.ask().status == 200
+        session = kept.sock.session
+        assert session.has_ticket
+        doors.apply(mutual(doors, https_port))
+        wait_for(lambda: kept.ask().status == 421, "the old connection to be misdirected")
+    with web.socket.create_connection((doors.address, https_port), 15) as raw:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            context.wrap_socket(raw, server_hostname="mutual.test", session=session)

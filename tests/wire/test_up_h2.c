@@ -8,6 +8,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,32 @@ static void test_streams_max(void **state)
 	wire_get(first, "ne", got);
 	close(first);
 	close(second);
+	h2_close(&origin);
+	h2_close(&other);
+}
+
+/* It takes no requests at all any more: it is let go of, and does not wait for its time. */
+static void test_no_streams(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin, other;
+	struct h2_frame frame;
+	int client = wire_dial(wire);
+
+	wire_put(client, SV(GET("/one")));
+	accept_backend(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	h2_setting(&origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
+	answer(&origin, 1, ":status: 200\ncontent-length: 3", SV("one"));
+	wire_get(client, "one", got);
+	while (h2_next(&origin, &frame))
+		;
+	wire_put(client, SV(GET("/two")));
+	accept_backend(wire, &other);
+	h2_await(&other, NGHTTP2_HEADERS, 1, &frame);
+	answer(&other, 1, ":status: 200\ncontent-length: 3", SV("two"));
+	has(wire_get(client, "two", got), "200 OK");
+	close(client);
 	h2_close(&origin);
 	h2_close(&other);
 }
@@ -457,6 +484,53 @@ static void test_slow_backend(void **state)
 	h2_close(&origin);
 }
 
+#define SLOW_IDLE_MS  2000
+#define SLOW_STEPS    150 /* of 20 ms: longer than that */
+#define SLOW_UPLOAD   200000
+#define FIRST_WINDOW  65535
+#define WINDOW_OF_ALL 1000000
+
+/* As long as it takes something now and then, however little, a backend has not gone silent. */
+static void test_slow_upload(void **state)
+{
+	struct wire_setup setup = wire_setup_default();
+	AUTO(auto_free) char *zeros = xcalloc(1, SLOW_UPLOAD);
+	AUTO(auto_free)
+	char *head = xasprintf("POST /slow HTTP/1.1\r\nHost: a.test\r\nContent-Length: %d\r\n\r\n",
+			       SLOW_UPLOAD);
+	struct wire *wire;
+	struct h2raw origin;
+	struct h2_frame frame;
+	size_t taken = 0;
+	int client;
+
+	(void)state;
+	setup.manual = true;
+	setup.protocol = BACKEND_H2C;
+	setup.limits.body_idle_ms = SLOW_IDLE_MS;
+	wire = wire_start_with(&setup);
+	client = wire_dial(wire);
+	wire_put(client, sv_from(head));
+	wire_put(client, sv_new(zeros, SLOW_UPLOAD));
+	accept_backend(wire, &origin);
+	h2_number(&origin, NGHTTP2_WINDOW_UPDATE, 0, WINDOW_OF_ALL);
+	for (int i = 0; i < SLOW_STEPS; i++) {
+		for (size_t due = FIRST_WINDOW + (size_t)i; taken < due; taken += frame.payload.len)
+			h2_await(&origin, NGHTTP2_DATA, 1, &frame);
+		poll(NULL, 0, 20);
+		h2_number(&origin, NGHTTP2_WINDOW_UPDATE, 1, 1);
+		h2_flush(&origin);
+	}
+	h2_number(&origin, NGHTTP2_WINDOW_UPDATE, 1, WINDOW_OF_ALL);
+	h2_flush(&origin);
+	assert_int_equal(taken + h2_await_end(&origin, 1), SLOW_UPLOAD);
+	answer(&origin, 1, ":status: 200\ncontent-length: 2", SV("ok"));
+	has(wire_get(client, "ok", got), "200 OK");
+	close(client);
+	h2_close(&origin);
+	wire_stop(wire);
+}
+
 /* An answer before the request is whole: the client has it, the backend gets no more. */
 static void test_early_answer(void **state)
 {
@@ -497,11 +571,22 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_request),      EACH(test_streams),         EACH(test_headers_only),
-		EACH(test_shared),       EACH(test_streams_max),     EACH(test_goaway),
-		EACH(test_refused),      EACH(test_malformed),       EACH(test_cut),
-		EACH(test_broken),       EACH(test_kept_and_closed), EACH(test_slow_client),
-		EACH(test_slow_backend), EACH(test_early_answer),
+		EACH(test_request),
+		EACH(test_streams),
+		EACH(test_headers_only),
+		EACH(test_shared),
+		EACH(test_streams_max),
+		EACH(test_goaway),
+		EACH(test_refused),
+		EACH(test_malformed),
+		EACH(test_cut),
+		EACH(test_broken),
+		EACH(test_kept_and_closed),
+		EACH(test_slow_client),
+		EACH(test_slow_backend),
+		EACH(test_early_answer),
+		EACH(test_no_streams),
+		cmocka_unit_test(test_slow_upload),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

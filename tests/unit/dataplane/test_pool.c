@@ -2,6 +2,8 @@
 #include "dataplane/pool.h"
 
 #include "base/own.h"
+#include "dataplane/upstream.h"
+#include "dataplane/worker.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -168,13 +170,66 @@ static void test_sweep(void **state)
 	assert_int_equal(rig->pool.endpoints.count, 0);
 }
 
+/* ---- whoever uses endpoints need not think of their end ---- */
+
+struct swept {
+	struct worker worker;
+	struct timer look;
+	int looks;
+};
+
+static void look(struct timer *timer)
+{
+	struct swept *swept = CONTAINER_OF(timer, struct swept, look);
+
+	if (upstreams_pool(swept->worker.upstreams)->endpoints.count == 0 || ++swept->looks > 2000)
+		loop_stop(swept->worker.loop);
+	else
+		timer_in(swept->worker.loop, timer, 10);
+}
+
+static void test_swept_by_itself(void **state)
+{
+	struct rig *rig = *state;
+	struct plane_config config = {.limits.upstream_idle_ms = 1};
+	struct swept swept = {.worker.config = &config};
+	struct pool_wish wish = {.way = WAY_TLS_STREAM};
+
+	swept.worker.loop = loop_new(NULL);
+	swept.worker.upstreams = upstreams_new(&swept.worker);
+	wish.now = loop_now(swept.worker.loop);
+	(void)pool_choose(upstreams_pool(swept.worker.upstreams), &rig->backend, &wish);
+	timer_init(&swept.look, look);
+	timer_in(swept.worker.loop, &swept.look, 1);
+	assert_int_equal(loop_run(swept.worker.loop), 0);
+	assert_int_equal(upstreams_pool(swept.worker.upstreams)->endpoints.count, 0);
+	upstreams_free(swept.worker.upstreams);
+	loop_free(swept.worker.loop);
+}
+
+/* TCP that is refused says nothing of UDP at the same address. */
+static void test_ways_apart(void **state)
+{
+	struct rig *rig = *state;
+	struct pool_wish tcp = {.way = WAY_H1}, udp = {.way = WAY_DATAGRAM};
+	struct endpoint *one, *other;
+
+	rig->backend.endpoint_count = 1;
+	one = pool_choose(&rig->pool, &rig->backend, &tcp);
+	other = pool_choose(&rig->pool, &rig->backend, &udp);
+	assert_ptr_not_equal(one, other);
+	pool_failed(one, 0);
+	assert_int_equal(other->down_until, 0);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_shares),  EACH(test_failed_rests), EACH(test_all_down),
-		EACH(test_answers), EACH(test_avoid),        EACH(test_sweep),
+		EACH(test_shares),          EACH(test_failed_rests), EACH(test_all_down),
+		EACH(test_answers),         EACH(test_avoid),        EACH(test_sweep),
+		EACH(test_swept_by_itself), EACH(test_ways_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
