@@ -309,7 +309,7 @@ def test_port_in_use(daemon, origin):
         done = daemon.cli("status", "--exit-code", check=False)
         assert done.returncode != 0 and str(port) in done.stdout + done.stderr
     # The squatter has gone: it is tried again without being told.
-    wait_for(lambda: web.get(daemon.address, port, "a.test").status == 200, "the port", 45)
+    wait_for(lambda: web.get(daemon.address, port, "a.test").status == 200, "the port")
 
 
 # ---- the world outside ----
@@ -321,8 +321,12 @@ def test_unreachable_authority(site):
     port = free_port()
     issuer = world.acme_issuer(site.ca, "dead", server="https://localhost:%d/dir" % port)
     daemon.apply(issuer, world.certificate("other", site.name, issuer="dead"))
-    found = daemon.wait_condition("clusterissuers", "dead", "Ready", "False", ns=None)
-    assert str(port) in found["message"] or "localhost" in found["message"], found
+
+    def told():
+        found = daemon.condition("clusterissuers", "dead", "Ready", ns=None)
+        assert found["status"] == "False" and "localhost:%d" % port in found["message"], found
+        return True
+    wait_for(told, "a condition that names the authority")
     assert daemon.condition("certificates", "other", "Ready")["status"] == "False"
     assert site.serial() == serial and site.https().status == 200
     daemon.apply(world.acme_issuer(site.ca, "dead"))

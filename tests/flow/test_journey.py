@@ -95,7 +95,7 @@ def test_untrusted_authority_gets_no_request(daemon, ca, origin, make_site):
     del issuer["spec"]["acme"]["caBundle"]
     accounts = ca.accounts()
     daemon.apply(issuer, *site.objects()[1:])
-    found = daemon.wait_condition("clusterissuers", "ca", "Ready", "False", ns=None)
+    found = daemon.wait_condition("clusterissuers", "ca", "Ready", "False", "TLSVerificationFailed", ns=None)
     assert "certificate" in found["message"], found
     assert ca.accounts() == accounts
     # The way out is taken at once.

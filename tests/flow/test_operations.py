@@ -76,7 +76,7 @@ def test_half_a_file_changes_nothing(daemons, manifests):
     daemon.process.send(signal.SIGHUP)
     wait_for(lambda: daemon.get("configmaps", "b")["data"]["value"] == "2", "the good file")
     assert daemon.get("configmaps", "a")["data"]["value"] == "1"
-    assert re.search(r"a\.yaml", daemon.text())
+    wait_for(lambda: daemon.logged(r"a\.yaml"), "the name of the file in the log")
     # One wrong object: nothing of its file is taken.
     write(manifests, "a.yaml", config_map("a", "3"), world.backend("wrong", ("127.0.0.1", 0)))
     write(manifests, "b.yaml", config_map("b", "3"))
@@ -188,6 +188,7 @@ def test_access_log_as_text(daemons, box, origin, http_port):
                  world.backend("app", (origin.host, origin.port)), world.route("site", world.rule("app", path="/a")))
     daemon.wait_programmed()
     web.get(daemon.address, http_port, "a.test", "/a?secret=1")
+    wait_for(lambda: "GET /a" in log.read_text(), "the first line")  # each worker writes its own
     web.get(daemon.address, http_port, "a.test", "/none")
     lines = wait_for(lambda: len(log.read_text().splitlines()) >= 2 and log.read_text().splitlines(), "two lines")
     assert re.search(r'^127\.0\.0\.1 .*"GET /a.* HTTP/1\.1" 200 \d+ "a\.test" \d+\.\d+ ', lines[0]), lines
@@ -208,6 +209,7 @@ def test_access_log_as_json_survives_odd_requests(daemons, box, origin, http_por
                  world.backend("app", (origin.host, origin.port)), world.route("site", world.rule("app")))
     daemon.wait_programmed()
     web.get(daemon.address, http_port, "a.test", "/a%22%7b")
+    wait_for(lambda: "a.test" in log.read_text(), "the first line")  # each worker writes its own
     for odd in (b"GET /\"}\x01 HTTP/1.1\r\nHost: a\r\n\r\n", b"\xff\xfe\r\n\r\n", b"GET / HTTP/1.1\r\nHost: \"\\\r\n\r\n"):
         with socket.create_connection((daemon.address, http_port), 10) as sock:
             sock.sendall(odd)
@@ -217,7 +219,7 @@ def test_access_log_as_json_survives_odd_requests(daemons, box, origin, http_por
     lines = wait_for(lambda: "/last" in log.read_text() and log.read_text().splitlines(), "the lines")
     made = [json.loads(line) for line in lines]
     assert made[0]["status"] == 200 and made[0]["method"] == "GET" and made[0]["host"] == "a.test"
-    assert made[-1]["path"] == "/last" and made[-1]["duration_ms"] >= 0
+    assert [m["duration_ms"] >= 0 for m in made if m.get("path") == "/last"] == [True], made
 
 
 def test_log_as_json(daemons):
