@@ -8,6 +8,7 @@
 #include "dataplane/up_h2.h"
 
 #include "base/own.h"
+#include "dataplane/websocket.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,6 +79,8 @@ static enum leg_fate fate_of(const struct up_stream *stream, bool refused)
 	const struct http_request *request = &stream->leg.ex->request;
 	bool whole = stream->content_sent == 0 && !stream->out.spent;
 
+	if (stream->hopeless)
+		return LEG_SEEN;
 	if (whole && (!stream->head_sent || refused))
 		return LEG_UNSEEN;
 	if (stream->h2->served > 0 && stream->h2->reads == stream->reads &&
@@ -95,7 +98,7 @@ static void stream_fail(struct up_stream *stream, uint16_t status, const char *f
 
 	if (fate == LEG_UNSEEN)
 		up_give_back(ex, &stream->out);
-	if (fate == LEG_SEEN)
+	if (fate == LEG_SEEN && !stream->hopeless)
 		upstream_judge(ex, status);
 	stream_drop(stream);
 	exchange_upstream_failed(ex, status, failure, fate);
@@ -154,6 +157,12 @@ static void conn_fail(struct up_h2 *h2, const char *failure)
 
 /* ---- responses: deadlines ---- */
 
+/* Its client has asked for a tunnel, and waits for the answer. */
+static bool asks_for_tunnel(const struct up_stream *stream)
+{
+	return stream->leg.ex->request.websocket && !stream->head_done;
+}
+
 void up_stream_arm(struct up_stream *stream)
 {
 	const struct plane_limits *limits = limits_of(stream->h2);
@@ -161,7 +170,7 @@ void up_stream_arm(struct up_stream *stream)
 
 	if (stream->streams)
 		wait = limits->tunnel_idle_ms;
-	else if (!stream->head_done && stream->ended)
+	else if (!stream->head_done && (stream->ended || asks_for_tunnel(stream)))
 		wait = limits->upstream_response_ms;
 	stream->armed_ms = loop_now(loop_of(stream->h2));
 	timer_in(loop_of(stream->h2), &stream->timer, wait);
@@ -171,7 +180,8 @@ static void stream_timeout(struct timer *timer)
 {
 	struct up_stream *stream = CONTAINER_OF(timer, struct up_stream, timer);
 	struct up_h2 *h2 = stream->h2;
-	bool waits_for_client = stream->paused || (!stream->ended && buf_len(&stream->out) == 0);
+	bool waits_for_client = stream->paused || (!stream->ended && buf_len(&stream->out) == 0 &&
+						   !asks_for_tunnel(stream));
 
 	if (waits_for_client) { /* whose own deadline decides */
 		up_stream_arm(stream);
@@ -252,6 +262,15 @@ static bool is_event_stream(const struct fields *fields)
 	return sv_starts(type, SV("text/event-stream")) || sv_starts(type, SV("application/grpc"));
 }
 
+/* A success is the tunnel (RFC 8441, section 5). False: no room. */
+static bool take_tunnel(struct up_stream *stream)
+{
+	if (!stream->leg.ex->request.websocket || stream->leg.ex->response.status / 100 != 2)
+		return true;
+	stream->streams = true;
+	return websocket_agreed(stream->leg.ex);
+}
+
 static void on_response(struct up_stream *stream, bool end)
 {
 	struct exchange *ex = stream->leg.ex;
@@ -266,6 +285,10 @@ static void on_response(struct up_stream *stream, bool end)
 		up_stream_arm(stream);
 		if (response->status != 100) /* a client that waits for it has had ours */
 			exchange_upstream_interim(ex, response);
+		return;
+	}
+	if (!take_tunnel(stream)) {
+		stream_fail(stream, 502, "response_head_too_large", false);
 		return;
 	}
 	stream->head_done = true;
@@ -341,14 +364,15 @@ static void on_settings(struct up_h2 *h2)
 	uint32_t most = nghttp2_session_get_remote_settings(
 		h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
+	h2->settled = true;
+	h2->attention = true; /* of those that are held */
+	up_h2_flush_later(h2);
 	h2->streams_max = most < UP_H2_STREAMS_MAX ? most : UP_H2_STREAMS_MAX;
 	h2->endpoint->streams_max = h2->streams_max;
 	if (most == 0) /* or every request would make one more such connection */
 		up_h2_retire(h2);
-	if (h2->stream_count > h2->streams_max) {
-		h2->crowded = h2->attention = true;
-		up_h2_flush_later(h2);
-	}
+	if (h2->stream_count > h2->streams_max)
+		h2->crowded = true;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -549,7 +573,7 @@ static struct up_stream *find_due(struct up_h2 *h2)
 
 		h2->attention = h2->attention || stream->full;
 		if (stream->failure != NULL || stream->resumed || is_extra(stream) ||
-		    has_room(stream))
+		    has_room(stream) || (stream->held && h2->settled))
 			return stream;
 	}
 	h2->crowded = false;
@@ -569,6 +593,8 @@ static void settle_streams(struct up_h2 *h2)
 			go_on(stream);
 		} else if (is_extra(stream)) {
 			stream_fail(stream, 503, "upstream_busy", false);
+		} else if (stream->held) {
+			up_h2_submit(stream);
 		} else {
 			stream->full = false;
 			exchange_upstream_room(stream->leg.ex);

@@ -37,6 +37,7 @@ struct up_h2 { /* one connection */
 	bool closed;
 	bool retired;   /* takes no more requests */
 	bool attention; /* some stream is to be looked at (settle_streams) */
+	bool settled;   /* its SETTINGS have come */
 	bool crowded;   /* it turned out to take fewer streams than it was given */
 };
 
@@ -63,6 +64,8 @@ struct up_stream { /* one exchange */
 	bool closed;                        /* the library has forgotten it */
 	bool deferred;                      /* the library waits for content */
 	bool full;                          /* the codec was told to wait */
+	bool held;                          /* a WebSocket waits for its SETTINGS (RFC 8441) */
+	bool hopeless;                      /* no other connection would do, either */
 	bool paused, resumed;               /* the client is full; it is not any more */
 	bool streams;                       /* events, gRPC: long silences are normal */
 };
@@ -76,6 +79,7 @@ void up_stream_fail_later(struct up_stream *stream, uint16_t status, const char 
 void up_stream_arm(struct up_stream *stream); /* something moved: the deadline is counted anew */
 
 /* ---- up_h2_send.c ---- */
+void up_h2_submit(struct up_stream *stream); /* what was held, now that SETTINGS have come */
 bool up_h2_body(struct leg *leg, struct str_view bytes);
 void up_h2_end(struct leg *leg, const struct fields *trailers);
 

@@ -19,6 +19,12 @@ static bool passes(enum field_id id)
 	return id != FIELD_CONTENT_LENGTH && id != FIELD_HOST && !field_is_hop_by_hop(id);
 }
 
+/* What proves an upgrade of HTTP/1.1 is not part of extended CONNECT (RFC 8441, section 5). */
+static bool passes_in(const struct http_request *request, enum field_id id)
+{
+	return passes(id) && !(request->websocket && id == FIELD_SEC_WEBSOCKET_KEY);
+}
+
 static struct str_view authority_of(struct exchange *ex)
 {
 	const struct http_authority *authority = &ex->request.authority;
@@ -44,7 +50,9 @@ static size_t own_fields(struct exchange *ex, bool tls, nghttp2_nv *nvs)
 	const struct http_request *request = &ex->request;
 	size_t count = 0;
 
-	nvs[count++] = nv_new(SV(":method"), request->method);
+	nvs[count++] = nv_new(SV(":method"), request->websocket ? SV("CONNECT") : request->method);
+	if (request->websocket)
+		nvs[count++] = nv_new(SV(":protocol"), SV("websocket"));
 	nvs[count++] = nv_new(SV(":scheme"), tls ? SV("https") : SV("http"));
 	nvs[count++] = nv_new(SV(":authority"), authority_of(ex));
 	nvs[count++] = nv_new(SV(":path"), path_of(ex));
@@ -66,7 +74,7 @@ static size_t head_of(struct exchange *ex, bool tls, nghttp2_nv nvs[FIELDS_MAX])
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->items[i];
 
-		if (!passes(field->id))
+		if (!passes_in(&ex->request, field->id))
 			continue;
 		if (count == FIELDS_MAX)
 			return 0;
@@ -166,6 +174,8 @@ void up_h2_end(struct leg *leg, const struct fields *trailers)
 {
 	struct up_stream *stream = CONTAINER_OF(leg, struct up_stream, leg);
 
+	if (stream->leg.ex->request.websocket && !stream->leg.ex->upgraded)
+		return; /* the question has ended, the stream is to become a tunnel */
 	stream->ended = true;
 	stream->trailers = trailers;
 	up_stream_arm(stream);
@@ -174,16 +184,33 @@ void up_h2_end(struct leg *leg, const struct fields *trailers)
 
 /* ---- beginning ---- */
 
-static void submit(struct up_stream *stream)
+/* RFC 8441, section 3: a client asks only who has said that it understands. */
+static bool takes_websockets(const struct up_h2 *h2)
+{
+	return nghttp2_session_get_remote_settings(h2->session,
+						   NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+void up_h2_submit(struct up_stream *stream)
 {
 	struct exchange *ex = stream->leg.ex;
 	struct up_h2 *h2 = stream->h2;
 	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_content};
-	bool content = ex->request.framing != BODY_NONE &&
-		       !(ex->request.framing == BODY_LENGTH && ex->request.length == 0);
+	bool content = ex->request.websocket ||
+		       (ex->request.framing != BODY_NONE &&
+			!(ex->request.framing == BODY_LENGTH && ex->request.length == 0));
 	nghttp2_nv nvs[FIELDS_MAX];
-	size_t count = head_of(ex, h2->tls != NULL, nvs);
+	size_t count;
 
+	stream->held = ex->request.websocket && !h2->settled;
+	if (stream->held)
+		return;
+	if (ex->request.websocket && !takes_websockets(h2)) {
+		stream->hopeless = true;
+		up_stream_fail_later(stream, 502, "upgrade_unsupported");
+		return;
+	}
+	count = head_of(ex, h2->tls != NULL, nvs);
 	if (count == 0) {
 		up_stream_fail_later(stream, 431, "head_too_large");
 		return;
@@ -206,10 +233,10 @@ void up_h2_begin(struct up_h2 *h2, struct exchange *ex)
 
 	if (h2->served > 0)
 		metric_add(&h2->owner->worker->metrics.upstream_reuses, 1);
-	stream->ended = ex->request_ended && (empty || brought);
+	stream->ended = ex->request_ended && (empty || brought) && !ex->request.websocket;
 	if (stream->ended)
 		stream->trailers = ex->request_trailers;
 	(void)note_full(stream);
-	submit(stream);
+	up_h2_submit(stream);
 	up_h2_flush_later(h2);
 }

@@ -29,7 +29,7 @@ void h2_open(struct h2raw *h2, int fd)
 
 static bool read_bytes(int fd, char *out, size_t len);
 
-void h2_accept(struct h2raw *h2, int fd)
+static void accept_preface(struct h2raw *h2, int fd)
 {
 	char magic[24];
 
@@ -39,7 +39,19 @@ void h2_accept(struct h2raw *h2, int fd)
 	must(nghttp2_hd_inflate_new(&h2->inflater) == 0, "inflater");
 	must(read_bytes(fd, magic, sizeof(magic)) && memcmp(magic, H2_MAGIC, sizeof(magic)) == 0,
 	     "preface");
+}
+
+void h2_accept(struct h2raw *h2, int fd)
+{
+	accept_preface(h2, fd);
 	h2_frame(h2, NGHTTP2_SETTINGS, 0, 0, SV(""));
+	h2_flush(h2);
+}
+
+void h2_accept_saying(struct h2raw *h2, int fd, uint16_t setting, uint32_t value)
+{
+	accept_preface(h2, fd);
+	h2_setting(h2, setting, value);
 	h2_flush(h2);
 }
 

@@ -35,6 +35,8 @@ struct h2_frame {
 
 void h2_open(struct h2raw *h2, int fd);   /* takes fd; sends preface and empty SETTINGS */
 void h2_accept(struct h2raw *h2, int fd); /* takes fd; reads the preface, sends empty SETTINGS */
+/* As h2_accept, and its SETTINGS say this. */
+void h2_accept_saying(struct h2raw *h2, int fd, uint16_t setting, uint32_t value);
 void h2_close(struct h2raw *h2);
 
 /* ---- into out ---- */

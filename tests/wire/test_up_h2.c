@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a.test\r\n\r\n"
@@ -550,6 +551,126 @@ static void test_early_answer(void **state)
 	h2_close(&origin);
 }
 
+/* ---- WebSockets: extended CONNECT (RFC 8441), to who has said that it takes it ---- */
+
+#define WS_ASK                                                                              \
+	"GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+#define WS_CONNECT                                                                    \
+	":method: CONNECT\n:protocol: websocket\n:scheme: http\n:authority: a.test\n" \
+	":path: /chat?room=1\nsec-websocket-version: 13\nsec-websocket-protocol: talk"
+
+static void accept_websockets(struct wire *wire, struct h2raw *origin)
+{
+	h2_accept_saying(origin, wire_backend(wire), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
+}
+
+static void test_websocket(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin;
+	struct h2_frame frame;
+	int client = wire_dial(wire);
+
+	wire_put(client, SV(WS_ASK "early"));
+	accept_websockets(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, ":method: CONNECT\n");
+	has(frame.fields, ":protocol: websocket\n");
+	has(frame.fields, ":scheme: http\n");
+	has(frame.fields, ":path: /ws\n");
+	has(frame.fields, "sec-websocket-version: 13\n");
+	has_not(frame.fields, "sec-websocket-key");
+	assert_int_equal(frame.flags & H2_END_STREAM, 0);
+	h2_headers(&origin, 1, 0, ":status: 200\nsec-websocket-protocol: talk");
+	h2_data(&origin, 1, 0, SV("first"));
+	h2_flush(&origin);
+	has(wire_get(client, "first", got), "HTTP/1.1 101 ");
+	has(got, "upgrade: websocket\r\n");
+	has(got, "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n");
+	has(got, "sec-websocket-protocol: talk\r\n");
+	h2_await(&origin, NGHTTP2_DATA, 1, &frame);
+	assert_true(sv_eq(frame.payload, SV("early")));
+	wire_put(client, SV("\x81\x02hi"));
+	h2_await(&origin, NGHTTP2_DATA, 1, &frame);
+	assert_true(sv_eq(frame.payload, SV("\x81\x02hi")));
+	shutdown(client, SHUT_WR);
+	assert_int_equal(h2_await_end(&origin, 1), 0);
+	h2_data(&origin, 1, H2_END_STREAM, SV("good-bye"));
+	h2_flush(&origin);
+	wire_get(client, "good-bye", got);
+	assert_int_equal(wire_end_of(client), WIRE_FIN);
+	close(client);
+	h2_close(&origin);
+}
+
+static void test_websocket_of_h2(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin, client;
+	struct h2_frame frame;
+
+	h2_open(&client, wire_dial(wire));
+	h2_headers(&client, 1, 0, WS_CONNECT);
+	h2_flush(&client);
+	accept_websockets(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, ":method: CONNECT\n");
+	has(frame.fields, ":path: /chat?room=1\n");
+	has_not(frame.fields, "sec-websocket-key");
+	h2_headers(&origin, 1, 0, ":status: 200");
+	h2_flush(&origin);
+	h2_await(&client, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, ":status: 200\n");
+	has_not(frame.fields, "sec-websocket-accept");
+	h2_data(&client, 1, 0, SV("ping"));
+	h2_flush(&client);
+	h2_await(&origin, NGHTTP2_DATA, 1, &frame);
+	assert_true(sv_eq(frame.payload, SV("ping")));
+	h2_data(&origin, 1, H2_END_STREAM, SV("pong"));
+	h2_flush(&origin);
+	assert_int_equal(h2_await_end(&client, 1), 4);
+	h2_close(&client);
+	h2_close(&origin);
+}
+
+/* Its own no is passed on; who takes no WebSockets is not asked. */
+static void test_websocket_refused(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin;
+	struct h2_frame frame;
+	int client = wire_dial(wire);
+
+	wire_put(client, SV(WS_ASK));
+	accept_websockets(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	answer(&origin, 1, ":status: 403\ncontent-length: 2", SV("no"));
+	has(wire_get(client, "no", got), "HTTP/1.1 403 ");
+	close(client);
+	h2_close(&origin);
+}
+
+static void test_websocket_unsupported(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin;
+	struct h2_frame frame;
+	int client = wire_dial(wire), other = wire_dial(wire);
+
+	wire_put(client, SV(WS_ASK));
+	accept_backend(wire, &origin);
+	has(wire_get(client, "\r\n\r\n", got), "HTTP/1.1 502 ");
+	wire_put(other, SV(GET("/one"))); /* the connection is as good as before */
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, ":path: /one\n");
+	answer(&origin, 1, ":status: 200\ncontent-length: 3", SV("one"));
+	has(wire_get(other, "one", got), "200 OK");
+	close(client);
+	close(other);
+	h2_close(&origin);
+}
+
 static int start(void **state)
 {
 	struct wire_setup setup = wire_setup_default();
@@ -587,6 +708,10 @@ int main(void)
 		EACH(test_early_answer),
 		EACH(test_no_streams),
 		cmocka_unit_test(test_slow_upload),
+		EACH(test_websocket),
+		EACH(test_websocket_of_h2),
+		EACH(test_websocket_refused),
+		EACH(test_websocket_unsupported),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
