@@ -293,7 +293,8 @@ def test_watch(mail, box, hooks):
         assert second != first
         mail.restart()
         mail.cli("certificate", "renew", "mail-test", "--wait")
-        wait_for(lambda: len(ran(box)) == 3, "the third export", 60, alive=watcher)
+        wait_for(lambda: len(ran(box)) == 3, "the third export", alive=watcher)
+        wait_for(lambda: watcher.text().count(" exported\n") == 3, "its line, behind the hook", alive=watcher)
         assert fingerprint(tls / "cert.pem") not in (first, second)
         assert not watcher.ended()
         assert [p.name for p in tls.glob(".*")] == []

@@ -194,11 +194,16 @@ class Daemon:
 
     # What is often waited for.
     def wait_programmed(self, gateway="edge", ns="default"):
+        """Until the Gateway is, and the workers have taken over what was published last: of several
+        objects that were applied, the Gateway may have been the first."""
         def there():
             found = self.get("gateways", gateway, ns)
             by_type = {c["type"]: c for c in found["status"]["conditions"]}
             assert by_type["Programmed"]["status"] == "True", by_type["Programmed"]
             assert by_type["Programmed"]["observedGeneration"] == found["metadata"]["generation"]
+            generations = re.findall(r"^sallyport_snapshot_(?:published|generation) (\d+)$",
+                                     self.raw("GET", "/metrics")[1].decode(), re.M)
+            assert len(generations) == 2 and len(set(generations)) == 1, generations
             return found
         return wait_for(there, "gateway %s programmed" % gateway, alive=self.process)
 
