@@ -17,6 +17,25 @@ static const char *const no_name[] = {"nxdomain",
 				      "has no address in dns",
 				      NULL};
 
+/* Of DNS-01, by what providers and name servers say. */
+static const char *const http_denied[] = {"HTTP 401", "HTTP 403", NULL};
+static const char *const tsig_refused[] = {"(BADSIG)",
+					   "(BADKEY)",
+					   "the server refuses the signature",
+					   "its signature is wrong",
+					   "it is signed with another key",
+					   "it is signed by",
+					   NULL};
+static const char *const tsig_clock[] = {"(BADTIME)", "away from this host's clock", NULL};
+static const char *const wrong_zone[] = {"the account has no zone",
+					 "the account has no hosted zone", "as its primary (",
+					 "no name server could say which zone holds", NULL};
+static const char *const script_failed[] = {"exit status", "killed by signal", "no end within",
+					    "not started", NULL};
+static const char *const script_barred[] = {"scripts that are run must belong to root",
+					    "may be written by others than its owner",
+					    "this daemon runs no scripts", NULL};
+
 #define OTHER_SERVER "where something else answers on port 80"
 #define UNBOUND      "that no HTTP listener is bound to"
 #define NO_LISTENER  "no HTTP listener is programmed"
@@ -33,6 +52,10 @@ static const char *const no_name[] = {"nxdomain",
 	"Let the CDN pass /.well-known/acme-challenge/ on to port 80 of this host, without a "    \
 	"redirect to HTTPS or a check of the visitor; or set the record to 'DNS only' until the " \
 	"certificate is there; or use a dns01 solver."
+#define CAUSE_DENIED "The DNS provider refuses the credentials of the dns01 solver."
+#define FIX_DENIED                                                                           \
+	"Give the token or key the right to read the zone and to edit its TXT records, see " \
+	"that it has not expired, and put it into the Secret that the solver names."
 #define FIX_EAB                                                                          \
 	"Copy key ID and HMAC key anew from the CA's page into keyID and the Secret of " \
 	"spec.acme.externalAccountBinding; many CAs let each pair be used once."
@@ -106,6 +129,64 @@ static const struct cause causes[] = {
 	 .words = {"spec.acme.solvers", "the solver of"},
 	 .cause = "The solver that is chosen for this name cannot prove it at this CA.",
 	 .fix = "Add a solver of a type that the CA offers to spec.acme.solvers."},
+	{.id = "clock",
+	 .any = tsig_clock,
+	 .cause = "The clocks of this host and of the name server that is updated differ.",
+	 .fix = "Set the clock (timedatectl) of whichever is wrong; signed updates allow 5 "
+		"minutes."},
+	{.id = "dns01-tsig",
+	 .any = tsig_refused,
+	 .cause = "The name server does not take the TSIG key of the rfc2136 solver.",
+	 .fix = "Compare tsigKeyName, tsigAlgorithm and the Secret's value with the key in the "
+		"server's configuration: all three must be the same."},
+	{.id = "dns01-denied",
+	 .words = {"refuses to change", "(REFUSED)"},
+	 .cause = "The name server lets this key, or this host, change nothing in the zone.",
+	 .fix = "Allow the key to update TXT records there (BIND: update-policy { grant KEY "
+		"zonesub TXT; };)."},
+	{.id = "dns01-denied",
+	 .words = {"cloudflare: "},
+	 .any = http_denied,
+	 .cause = CAUSE_DENIED,
+	 .fix = FIX_DENIED},
+	{.id = "dns01-denied",
+	 .words = {"route53: "},
+	 .any = http_denied,
+	 .cause = CAUSE_DENIED,
+	 .fix = FIX_DENIED},
+	{.id = "dns01-denied",
+	 .words = {"acmeDNS: "},
+	 .any = http_denied,
+	 .cause = CAUSE_DENIED,
+	 .fix = FIX_DENIED},
+	{.id = "dns01-denied",
+	 .words = {"webhook: "},
+	 .any = http_denied,
+	 .cause = CAUSE_DENIED,
+	 .fix = FIX_DENIED},
+	{.id = "dns01-zone",
+	 .any = wrong_zone,
+	 .cause = "The zone of the TXT record is not where the dns01 solver looks for it.",
+	 .fix = "Look at the zone that the message names: is it the account's, or does nameserver "
+		"hold it as its primary, and is it delegated? A selector (dnsZones) gives each "
+		"zone a solver of its own."},
+	{.id = "dns01-script",
+	 .words = {"exec: "},
+	 .any = script_barred,
+	 .cause = "The script of the exec solver may not be run.",
+	 .fix = "It must stand in /etc/sallyport/hooks, belong to root with all folders above it, "
+		"and be writable by nobody else (chown root, chmod go-w)."},
+	{.id = "dns01-script",
+	 .words = {"exec: "},
+	 .any = script_failed,
+	 .cause = "The script of the exec solver has failed.",
+	 .fix = "Its last words stand in the message; run it by hand as the daemon's user with "
+		"the same arguments."},
+	{.id = "dns01-missing",
+	 .words = {"is not shown by all servers of its zone yet"},
+	 .cause = "The TXT record is made, and some name servers of the zone do not have it.",
+	 .fix = "See that those servers take the zone over (NOTIFY, serial number), or take them "
+		"out of the delegation; for slow providers set propagationTimeout of the solver."},
 	{.id = "policy",
 	 .reason = "RejectedIdentifier",
 	 .cause = "The CA does not sign for this name: its policy or a block list forbids it.",
@@ -136,7 +217,8 @@ static const struct cause causes[] = {
 	 .cause = "HTTP-01 is answered by an HTTP listener, and no Gateway has one.",
 	 .fix = "Add a listener with protocol HTTP on port 80 to a Gateway; its routes may "
 		"redirect "
-		"everything to HTTPS, since challenges come first. Or use a dns01 solver."},
+		"everything to HTTPS, since challenges come first. Or use a tlsALPN01 or dns01 "
+		"solver."},
 	{.id = "cdn",
 	 .words = {OTHER_SERVER},
 	 .any = cdns,

@@ -372,7 +372,8 @@ static void on_start(struct task *task)
 			       "no HTTP listener is programmed, and HTTP-01 is answered by one: "
 			       "add "
 			       "a listener with protocol HTTP on port 80 to a Gateway (its routes "
-			       "may redirect everything to HTTPS: challenges come first)");
+			       "may redirect everything to HTTPS: challenges come first), or give "
+			       "the issuer a tlsALPN01 or dns01 solver");
 		else
 			finish(check, SELFCHECK_NOTE, "no HTTP listener is programmed");
 	} else {

@@ -145,6 +145,51 @@ static void test_causes(void **state)
 		 "ca for "
 		 "this name is http01: add one of a type that is offered (spec.acme.solvers)",
 		 NULL, "no-solver"},
+		{"BIND refuses the update", "DNS01Pending",
+		 "DNS-01 of a.test: rfc2136: 192.0.2.1:53 refuses to change _acme-challenge.a.test "
+		 "in zone a.test (REFUSED): allow key \"k\" to update TXT records there",
+		 NULL, "dns01-denied"},
+		{"the token may not", "DNS01Pending",
+		 "DNS-01 of a.test: cloudflare: the zone: HTTP 403: Authentication error", NULL,
+		 "dns01-denied"},
+		{"the key may not", "PresentError",
+		 "route53: the change: HTTP 403: AccessDenied: not authorized", NULL,
+		 "dns01-denied"},
+		{"another answer of the web is not a provider's", "SelfCheckFailed",
+		 PROBE "403)" PROBE_END, NULL, "other-server"},
+		{"TSIG, secret", "PresentError",
+		 "rfc2136: 192.0.2.1:53: the secret of the key \"k\" is not the server's (BADSIG)",
+		 NULL, "dns01-tsig"},
+		{"TSIG, name", "PresentError",
+		 "rfc2136: 192.0.2.1:53: the server does not know the key \"k\" with hmac-sha256 "
+		 "(BADKEY)",
+		 NULL, "dns01-tsig"},
+		{"TSIG, clock", "PresentError",
+		 "rfc2136: 192.0.2.1:53: the clocks of this host and of the server are more than "
+		 "300 s apart (BADTIME)",
+		 NULL, "clock"},
+		{"zone of another account", "PresentError",
+		 "cloudflare: the account has no zone a.test: may the token read it (Zone:Read, "
+		 "DNS:Edit)?",
+		 NULL, "dns01-zone"},
+		{"zone of another server", "PresentError",
+		 "rfc2136: 192.0.2.1:53 does not hold zone a.test as its primary (NOTAUTH): is "
+		 "nameserver the right one?",
+		 NULL, "dns01-zone"},
+		{"zone that is not delegated", "PresentError",
+		 "rfc2136: no name server could say which zone holds a.test (SOA): is the domain "
+		 "registered and delegated, and do --dns-servers see it?",
+		 NULL, "dns01-zone"},
+		{"a secondary is behind", "PropagationTimeout",
+		 "_acme-challenge.a.test is not shown by all servers of its zone yet: ns2.a.test: "
+		 "the record is not there",
+		 NULL, "dns01-missing"},
+		{"the script has failed", "PresentError",
+		 "exec: dns.sh: exit status 1; it said: no such zone", NULL, "dns01-script"},
+		{"the script is another's", "PresentError",
+		 "exec: /etc/sallyport/hooks/dns.sh belongs to uid 1000: scripts that are run must "
+		 "belong to root, and so must every folder above them",
+		 NULL, "dns01-script"},
 		{"another answer", "Unauthorized",
 		 "192.0.2.7: Invalid response from http://a.test/x", NULL, "wrong-answer"},
 		{"no issuer", "Pending",
