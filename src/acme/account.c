@@ -1,4 +1,5 @@
 /* Accounts (RFC 8555, sections 7.3 and 7.3.4). */
+#include "acme/account.h"
 #include "acme/call.h"
 
 #include "base/enc.h"

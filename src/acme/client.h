@@ -82,29 +82,6 @@ struct acme_result {
  * and cancel other calls, and free the client. */
 typedef void acme_done_fn(void *arg, const struct acme_result *result);
 
-struct acme_eab {                     /* external account binding (RFC 8555, section 7.3.4) */
-	struct str_view kid, mac_key; /* mac_key: raw bytes */
-	struct str_view alg;          /* "HS256" */
-};
-
-/* Finds the account by its key, or creates it. location = account URL (kid), body = account object.
- */
-struct acme_call *acme_account(struct acme_client *client, struct str_view email,
-			       const struct acme_eab *eab, acme_done_fn *done, void *arg);
-/* Tells the CA another contact for the account that is known already; email may be empty: none. */
-struct acme_call *acme_account_contact(struct acme_client *client, struct str_view email,
-				       acme_done_fn *done, void *arg);
-/* Finds the account by its key; never makes one. ACME_REFUSED with type "accountDoesNotExist": the
- * CA has none for this key. */
-struct acme_call *acme_account_find(struct acme_client *client, acme_done_fn *done, void *arg);
-/* Ends the account for good (RFC 8555, section 7.3.6). ACME_OK also when it was ended before. */
-struct acme_call *acme_account_deactivate(struct acme_client *client, acme_done_fn *done,
-					  void *arg);
-/* Another key for the account (RFC 8555, section 7.3.5); both are referenced until the end. After
- * any answer but ACME_OK either key may be the account's: acme_account_find of a client with the
- * new one tells. This client stays with the old one. */
-struct acme_call *acme_key_change(struct acme_client *client, EVP_PKEY *key, acme_done_fn *done,
-				  void *arg);
 struct acme_new_order {
 	const struct str_view *dns;
 	size_t dns_count;
@@ -150,15 +127,6 @@ struct acme_call *acme_certificate(struct acme_client *client, const char *url,
 				   struct str_view preferred_chain, acme_done_fn *done, void *arg);
 struct acme_call *acme_deactivate_authorization(struct acme_client *client, const char *url,
 						acme_done_fn *done, void *arg);
-/* key: NULL: by the account; else the certificate's own, for a CA that does not know the account
- * any more (RFC 8555, section 7.6). ACME_OK also when it was revoked before. */
-struct acme_revocation {
-	struct str_view cert_der;
-	int reason;    /* CRLReason (RFC 5280, section 5.3.1) */
-	EVP_PKEY *key; /* referenced until the end */
-};
-struct acme_call *acme_revoke(struct acme_client *client, const struct acme_revocation *what,
-			      acme_done_fn *done, void *arg);
 /* What the CA says about the renewal of a certificate (RFC 9773; not signed): body = object with
  * suggestedWindow. id: of cert_ari_id. ACME_REFUSED with type "": the directory has no renewalInfo.
  */

@@ -1,5 +1,6 @@
 #include "acme/fetch.h"
 
+#include "acme/fetch_failure.h"
 #include "acme/fetch_tls.h"
 #include "acme/url.h"
 #include "acme/words.h"
@@ -530,37 +531,9 @@ static void follow(struct fetch *fetch)
 	fetch_begin_hop(fetch);
 }
 
-static enum fetch_failure failure_of(const struct fetch *fetch, CURLcode code)
-{
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return FETCH_DNS;
-	case CURLE_COULDNT_CONNECT:
-		return FETCH_CONNECT;
-	case CURLE_SSL_CONNECT_ERROR:
-		/* curl's words for a connection that ended during the handshake without an alert */
-		return sv_starts(sv_from(fetch->curl_error), SV("OpenSSL SSL_connect:"))
-			       ? FETCH_CONNECT
-			       : FETCH_TLS;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-		return FETCH_TLS;
-	case CURLE_OPERATION_TIMEDOUT:
-		return FETCH_TIMEOUT;
-	case CURLE_WRITE_ERROR:
-		return fetch->too_big ? FETCH_TOO_BIG : FETCH_BROKEN;
-	default:
-		return FETCH_BROKEN;
-	}
-}
-
 static void end_failed(struct fetch *fetch, CURLcode code)
 {
-	enum fetch_failure failure = failure_of(fetch, code);
+	enum fetch_failure failure = fetch_failure_of(code, fetch->curl_error, fetch->too_big);
 	const char *host = fetch->target.host;
 	const char *why =
 		fetch->curl_error[0] != '\0' ? fetch->curl_error : curl_easy_strerror(code);

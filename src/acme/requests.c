@@ -3,6 +3,7 @@
 #include "acme/call.h"
 
 #include "acme/order.h"
+#include "acme/revoke.h"
 #include "base/enc.h"
 #include "base/own.h"
 #include "codec/json.h"

@@ -5,6 +5,7 @@
  * answers, a key replaces the other only when the CA has shown that it knows it. An answer that got
  * lost locks nobody out: both keys are kept until then.
  */
+#include "acme/account.h"
 #include "controller/issuer_look.h"
 
 #include "base/own.h"

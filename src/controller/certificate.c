@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/metric.h"
 #include "base/own.h"
+#include "controller/certificate_issuer.h"
 #include "controller/issuer.h"
 #include "controller/renewal.h"
 #include "controller/spread.h"

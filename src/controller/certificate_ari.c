@@ -8,6 +8,7 @@
 
 #include "acme/renewal_info.h"
 #include "base/own.h"
+#include "controller/certificate_issuer.h"
 #include "controller/renewal.h"
 
 #include <stdlib.h>

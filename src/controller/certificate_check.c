@@ -5,6 +5,7 @@
 #include "controller/certificate.h"
 
 #include "base/own.h"
+#include "controller/certificate_issuer.h"
 #include "controller/renewal.h"
 
 #include <limits.h>

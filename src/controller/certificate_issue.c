@@ -8,6 +8,7 @@
 #include "controller/certificate.h"
 
 #include "base/own.h"
+#include "controller/certificate_issuer.h"
 #include "controller/issuer.h"
 #include "controller/order.h"
 #include "controller/renewal.h"

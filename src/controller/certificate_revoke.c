@@ -5,6 +5,7 @@
  * text, then the annotation goes (or stays, when a file brings it back). What was revoked is
  * replaced: certificate_check.c sees that it is no certificate any more.
  */
+#include "acme/revoke.h"
 #include "controller/certificate.h"
 
 #include "base/own.h"

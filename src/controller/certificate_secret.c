@@ -4,6 +4,7 @@
 #include "controller/certificate.h"
 
 #include "base/own.h"
+#include "controller/certificate_issuer.h"
 #include "loop/jobs.h"
 
 #include <stdlib.h>

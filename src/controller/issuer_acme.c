@@ -3,6 +3,7 @@
  * The key is stored before it is used; what the CA said is stored before the next step. So a kill
  * anywhere ends in one account.
  */
+#include "acme/account.h"
 #include "controller/issuer_look.h"
 
 #include "base/enc.h"

@@ -9,6 +9,7 @@
 
 #include "acme/retry.h"
 #include "base/own.h"
+#include "controller/order_chain.h"
 #include "controller/renewal.h"
 #include "controller/selfcheck.h"
 

@@ -2,6 +2,7 @@
 #include "controller/order_run.h"
 
 #include "base/own.h"
+#include "controller/order_chain.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>

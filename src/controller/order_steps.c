@@ -3,6 +3,7 @@
 #include "controller/order_run.h"
 
 #include "base/own.h"
+#include "controller/order_chain.h"
 #include "controller/selfcheck.h"
 
 #include <stdio.h>

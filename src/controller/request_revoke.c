@@ -2,6 +2,7 @@
  *
  * By the account only: the key is the user's, or has gone with the attempt.
  */
+#include "acme/revoke.h"
 #include "controller/revocation.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 #include "drive.h"
+#include "acme/account.h"
 
 #include "acme/order.h"
 #include "base/clock.h"

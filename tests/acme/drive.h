@@ -6,6 +6,7 @@
 #ifndef DRIVE_H
 #define DRIVE_H
 
+#include "acme/account.h"
 #include "acme/client.h"
 #include "pki/x509.h"
 

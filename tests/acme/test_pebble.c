@@ -1,4 +1,5 @@
 /* The client and Pebble: certificates, nonces refused, accounts lost and bound, chains chosen. */
+#include "acme/account.h"
 #include "drive.h"
 #include "pebble.h"
 

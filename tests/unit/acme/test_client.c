@@ -1,4 +1,6 @@
 /* The client against a CA in memory that fails in every way: outcomes, counts, waits. */
+#include "acme/account.h"
+#include "acme/revoke.h"
 #include "fake_ca.h"
 
 #include "base/own.h"

@@ -1,6 +1,8 @@
 #include "fakeca.h"
+#include "acme/account.h"
 
 #include "acme/order.h"
+#include "acme/revoke.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/own.h"
