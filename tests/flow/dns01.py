@@ -18,12 +18,20 @@ class Records:
 
     def __init__(self, names):
         self.names, self.values, self.log = names, {}, []
+        self.shown = {}
         self.lock = threading.Lock()
 
     def _show(self, name):
-        self.names.tell("clear-txt", host=name + ".")
-        for value in self.values.get(name, []):
-            self.names.tell("set-txt", host=name + ".", value=value)
+        """Never takes away, not even for a moment, what the authority may be about to ask for: a
+        value goes when all of them do."""
+        wanted, shown = self.values.get(name, []), self.shown.setdefault(name, [])
+        if not wanted:
+            self.names.tell("clear-txt", host=name + ".")
+            shown.clear()
+        for value in wanted:
+            if value not in shown:
+                self.names.tell("set-txt", host=name + ".", value=value)
+                shown.append(value)
 
     def add(self, name, value):
         with self.lock:
@@ -60,10 +68,11 @@ class Records:
 
 class Service:
     """An HTTP service on a port of its own; answer(method, path, query, headers, body) gives
-    (status, content type, bytes). Requests are kept."""
+    (status, content type, bytes), one request after the other. Requests are kept."""
 
     def __init__(self, answer):
         self.requests = []
+        one_by_one = threading.Lock()
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -73,8 +82,9 @@ class Service:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 parts = urllib.parse.urlsplit(self.path)
                 query = dict(urllib.parse.parse_qsl(parts.query))
-                service.requests.append((self.command, self.path, dict(self.headers), body))
-                status, kind, data = answer(self.command, parts.path, query, self.headers, body)
+                with one_by_one:
+                    service.requests.append((self.command, self.path, dict(self.headers), body))
+                    status, kind, data = answer(self.command, parts.path, query, self.headers, body)
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(data)))

@@ -318,7 +318,7 @@ def test_exec_that_fails(daemons, ca, records, services, hooks):
     daemon.apply(text_secret("lab", LAB_TOKEN="wrong", LAB_URL=url))
     told("a", "dns_lab.sh: exit status 1; it said: the lab says: \"who are you?\"", script="dns_lab.sh")
     told("b", "may be written by others", script="open", convention="lego")
-    told("c", "no end within 1 s; it said: still busy", script="slow", convention="lego", timeout="1s")
+    told("c", "no end within 3 s; it said: still busy", script="slow", convention="lego", timeout="3s")
     told("d", "exit status 3; it said: I was given *****", script="tells", convention="lego")
     daemon.apply(text_secret("lab", PYTHONPATH="/tmp"))
     told("e", '"PYTHONPATH" of Secret lab can be no variable', script="tells", convention="lego")

@@ -108,7 +108,7 @@ def test_kill_at_random_moments(daemons, ca, origin, make_site, figures):
         lost = ca.orders() - orders > 0 and not stored_order_urls(daemon.state)
         lost_answers += lost
         daemon.start()
-        daemon.wait_ready_certificate(timeout=30)
+        daemon.wait_ready_certificate()
         serial = wait_for(site.serial, "HTTPS after " + told)
         secret = daemon.get("secrets", "edge-tls")
         assert ca.accounts() - accounts == 1, told
@@ -137,11 +137,11 @@ def test_kill_when_an_answer_is_lost(daemons, make_ca, origin, make_site, step):
     objects[0]["spec"]["acme"]["server"] = relay.directory
     relay.lose(step)
     daemon.apply(*objects)
-    assert relay.lost.wait(20), "no answer was lost"
+    assert relay.lost.wait(60), "no answer was lost"
     daemon.kill()
     relay.lose_nothing()
     daemon.start()
-    daemon.wait_ready_certificate(timeout=30)
+    daemon.wait_ready_certificate()
     assert wait_for(site.serial, "HTTPS")
     assert ca.accounts() == 1
     assert len(ca.issued()) == 1

@@ -20,7 +20,7 @@ def killed_when_the_challenge_was_answered(daemon, site):
 
 def test_certificate_soon_after_the_restart(daemons, make_ca, origin, make_site):
     ca = make_ca(va_sleep=2)  # it waits for 0 or 1 seconds before it looks
-    for _ in range(12):
+    for _ in range(24):
         daemon = daemons().start()
         site = make_site(daemon, ca, origin)
         site.ended, orders = ca.log().count("by completed challenge"), ca.orders()
@@ -28,11 +28,11 @@ def test_certificate_soon_after_the_restart(daemons, make_ca, origin, make_site)
             daemon.remove()  # it was quicker than the kill
             continue
         daemon.start()
-        daemon.wait_ready_certificate(timeout=20)
+        daemon.wait_ready_certificate(timeout=40)  # less than that back-off
         assert wait_for(site.serial, "HTTPS")
         assert ca.orders() - orders == 2, "one in place of the one that was lost"
         return
-    raise AssertionError("in 12 tries the authority never looked after the kill")
+    raise AssertionError("in 24 tries the authority never looked after the kill")
 
 
 def test_a_second_failure_is_not_hidden(daemons, make_ca, origin, make_site):
