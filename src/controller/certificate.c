@@ -22,6 +22,7 @@ struct certificates { /* ctl->state[CTL_CERTIFICATE] */
 	struct spread *spread;
 	json_t *by_secret; /* {"namespace/secret": {"store key of a Certificate": true}} */
 	struct timer tick;
+	int64_t seen;       /* the latest wall time since the last tick */
 	unsigned questions; /* about renewal, under way */
 };
 
@@ -50,14 +51,16 @@ static void tick(struct timer *timer)
 	int64_t now = ctl_now();
 	struct str_view key;
 	void *value;
+	bool set_back = now < all->seen; /* then what is due is to be told anew */
 
 	for (size_t it = 0; map_next(&all->runs, &it, &key, &value);) {
 		const struct cert_run *run = value;
 
-		if (run->due != 0 && run->due - now <= SOON_S)
+		if (run->due != 0 && (set_back || run->due - now <= SOON_S))
 			ctl_queue_in(all->ctl, CTL_CERTIFICATE, key,
-				     wall_wait_ms(run->due, now, SOON_S * 1000));
+				     set_back ? 1 : wall_wait_ms(run->due, now, SOON_S * 1000));
 	}
+	all->seen = now;
 	timer_in(all->ctl->config.loop, &all->tick, TICK_MS);
 }
 
@@ -306,6 +309,8 @@ static void certificate_reconcile(struct controllers *ctl, struct str_view key)
 	}
 	look.run = run_get(ctl, key);
 	look.run->due = 0;
+	if (look.now > certificates_of(ctl)->seen)
+		certificates_of(ctl)->seen = look.now;
 	look.spec = json_member(cert->json, "spec");
 	look.status = status_copy(cert);
 	certificate_take_ari(&look);

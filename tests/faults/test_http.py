@@ -164,3 +164,33 @@ def test_f22_wrong_content_type(client, lab):
     client.up()
     lab.set("bad-type")
     client.issue()
+
+
+def test_f14_down_for_hours(make_lab, make_client):
+    """It asks ever less often; the CA that comes back knows no account: it is made again with its key, and the
+    certificate comes by itself."""
+    lab = make_lab(proxy=False)
+    client = make_client(lab).up()
+    client.issue("before")
+    serial, key = client.serial("before"), client.daemon.get("secrets", "ca-account", "sallyport-system")["data"]
+    lab.down()
+    client.ask()
+
+    def told():
+        client.later(20)
+        return client.told(None, "next try", timeout=0.1)
+    wait_for(told, "the outage to be told", 60, every=0.1)
+    for _ in range(12):
+        client.later(600)
+    # Minutes, hours, a day between the tries: at most one failure each time is written down.
+    said = client.daemon.text().count("Retrying: ")
+    assert 1 <= said <= 4, said
+    lab.back()
+
+    def there():
+        client.later(6 * 3600)
+        return client.serial()
+    wait_for(there, "the certificate", 60, every=0.1, alive=client.daemon.process)
+    assert lab.accounts() == 1 and lab.orders() == 1
+    assert client.daemon.get("secrets", "ca-account", "sallyport-system")["data"] == key
+    assert client.serial("before") == serial

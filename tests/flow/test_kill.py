@@ -125,6 +125,44 @@ def test_kill_at_random_moments(daemons, ca, origin, make_site, figures):
     figures("answers to newOrder that were lost", lost_answers)
 
 
+def kill_in_renewal(daemon, site, step, seconds):
+    """That long after the authority took a request of it (or after it was asked for)."""
+    log = open(site.ca.process.log, errors="replace")
+    log.seek(0, os.SEEK_END)
+    daemon.cli("renew", "certificate/edge-tls")
+    end = time.monotonic() + 20
+    while step and step not in log.readline():
+        assert time.monotonic() < end, "the authority never wrote " + step
+    time.sleep(seconds)
+    daemon.kill()
+    log.close()
+
+
+@pytest.mark.heavy
+def test_kill_in_renewals(daemons, ca, origin, make_site, figures):
+    """The old certificate is served until the new one is, which comes with one order."""
+    seed = int(os.environ.get("FLOW_SEED", random.SystemRandom().randrange(1 << 32)))
+    dice = random.Random(seed)
+    rounds = max(1, ROUNDS // 3)
+    figures("kills in renewals", "%d, seed %d (FLOW_SEED)" % (rounds, seed))
+    daemon = daemons().start()
+    site = make_site(daemon, ca, origin).up()
+    for _ in range(rounds):
+        accounts, orders, issued, gave_up = ca.accounts(), ca.orders(), len(ca.issued()), ca.gave_up()
+        serial, known = site.serial(), stored_order_urls(daemon.state)
+        step, after = dice.choice(("",) + STEPS[1:]), dice.choice((0, 0, dice.uniform(0, 0.02)))
+        kill_in_renewal(daemon, site, step, after)
+        told = "killed %.4f s after %s (seed %d)" % (after, step or "the command", seed)
+        lost = ca.orders() - orders > 0 and stored_order_urls(daemon.state) == known
+        daemon.start()
+        wait_for(lambda: site.serial() != serial, "the renewal, " + told, 60, alive=daemon.process)
+        daemon.wait_condition("certificates", "edge-tls", "Issuing", "False")
+        allowed = 2 if lost or ca.gave_up() > gave_up else 1
+        assert ca.accounts() == accounts and ca.orders() - orders <= allowed, told
+        assert len(ca.issued()) - issued == 1, told
+        assert any(s.lstrip("0") in site.serial() for s in ca.issued()[issued:]), told
+
+
 @pytest.mark.parametrize("step", ["accounts in memory", "orders in the db", "POST /authZ/", "POST /chalZ/",
                                   "POST /finalize-order/", "Issued certificate", "POST /certZ/"])
 def test_kill_when_an_answer_is_lost(daemons, make_ca, origin, make_site, step):
