@@ -274,6 +274,9 @@ static void apply_policy(const struct backends *backends, const struct entry *en
 	if (found.tls != NULL) {
 		target->tls = found.tls;
 		target->tls_id = found.tls->id;
+	} else if (found.any && found.own) {
+		resolved_fail(out, "InvalidBackendTLS", "spec.tls of Backend %s cannot be used: %s",
+			      found.id, found.why == NULL ? "" : found.why);
 	} else if (found.any) {
 		resolved_fail(out, NULL, "BackendTLSPolicy %s cannot be used, its status says why",
 			      found.id);

@@ -99,6 +99,7 @@ static void backend_map(struct controllers *ctl, const struct object *before,
 
 	if (other_wish(before, after))
 		backends_backend_changed(compile->backends, after != NULL ? after : before);
+	policies_backend_changed(compile->policies, before, after);
 	if (after != NULL)
 		compile_check_backend(compile, sv_from(after->key));
 	compile_soon(ctl);

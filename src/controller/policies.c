@@ -25,6 +25,7 @@ struct policy {
 	struct object *object; /* newest */
 	char *id;              /* "namespace/name" */
 	int64_t created;
+	bool own;     /* spec.tls of a Backend: it has no status */
 	bool changed; /* to be read */
 	struct backend_tls *tls;
 	const char *refs_reason; /* of ResolvedRefs: False; NULL: resolved */
@@ -389,6 +390,21 @@ void policies_changed(struct policies *policies, const struct object *before,
 	aim(policies, policy, true);
 }
 
+void policies_backend_changed(struct policies *policies, const struct object *before,
+			      const struct object *after)
+{
+	AUTO(auto_object) struct object *old = before == NULL ? NULL : backend_policy(before);
+	AUTO(auto_object) struct object *now = after == NULL ? NULL : backend_policy(after);
+	struct policy *policy;
+
+	if (old == NULL && now == NULL)
+		return;
+	policies_changed(policies, old, now);
+	policy = now == NULL ? NULL : map_get(&policies->by_key, sv_from(now->key));
+	if (policy != NULL)
+		policy->own = true;
+}
+
 static bool names_ca(const struct policy *policy, const char *plural, const struct object *object)
 {
 	json_t *ref;
@@ -467,6 +483,8 @@ static enum fit fit_of(const struct policy *policy, const struct policy_subject 
 /* Among those that fit equally well (Gateway API, conflict resolution). */
 static bool comes_first(const struct policy *a, const struct policy *b)
 {
+	if (a->own != b->own)
+		return b->own;
 	return a->created != b->created ? a->created < b->created : strcmp(a->id, b->id) < 0;
 }
 
@@ -506,7 +524,11 @@ struct policy_result policies_find(const struct policies *policies,
 
 	if (policy == NULL)
 		return (struct policy_result){.any = false};
-	return (struct policy_result){.any = true, .tls = policy->tls, .id = policy->id};
+	return (struct policy_result){.any = true,
+				      .tls = policy->tls,
+				      .id = policy->id,
+				      .own = policy->own,
+				      .why = policy->refused_message};
 }
 
 /* ---- ancestors ---- */
@@ -684,7 +706,7 @@ void policies_statuses(struct policies *policies, int64_t now,
 	policies->untold = false;
 	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
 		const struct policy *policy = value;
-		json_t *status = status_of(policy, now);
+		json_t *status = policy->own ? NULL : status_of(policy, now);
 
 		if (status != NULL)
 			put(arg, policy->object, status);

@@ -29,6 +29,11 @@ void policies_free(struct policies *policies);
 /* Objects changed (before or after NULL). Nothing is read before policies_refresh. */
 void policies_changed(struct policies *policies, const struct object *before,
 		      const struct object *after);
+/* A Backend: its spec.tls is a policy for it, which yields to a BackendTLSPolicy. */
+void policies_backend_changed(struct policies *policies, const struct object *before,
+			      const struct object *after);
+/* backend_policy.c: that policy, with the Backend's key and metadata; NULL: it has no spec.tls. */
+struct object *backend_policy(const struct object *backend);
 /* A ConfigMap or a Secret. True: some policy names it. */
 bool policies_ca_changed(struct policies *policies, const struct object *object);
 /* Reads what has changed. True: something had; tell the ancestors anew. */
@@ -43,6 +48,8 @@ struct policy_result {
 	bool any;                /* some policy holds */
 	struct backend_tls *tls; /* borrowed; NULL: the policy cannot be used, requests fail */
 	const char *id;          /* "namespace/name" of the policy, borrowed */
+	bool own;                /* it is the Backend's spec.tls */
+	const char *why;         /* without tls: a sentence, borrowed */
 };
 struct policy_result policies_find(const struct policies *policies,
 				   const struct policy_subject *subject);

@@ -60,12 +60,37 @@ static const struct schema_node protocol_item[] = {
 	TEXT("[]", WORDS("gateway.envoyproxy.io/h2c", "gateway.envoyproxy.io/ws",
 			 "gateway.envoyproxy.io/wss"))};
 
+#define CAS_MAX 8
+
+static const struct schema_node ca_members[] = {
+	TEXT("group", .max = 253, .format = &format_group),
+	TEXT("kind", REQUIRED, .min = 1, .max = 63, .format = &format_kind),
+	TEXT("name", REQUIRED, .min = 1, .max = 253),
+	END,
+};
+static const struct schema_node ca_item[] = {OBJECT("[]", ca_members)};
+
+static const struct schema_node tls_members[] = {
+	LIST("caCertificateRefs", ca_item, .max = CAS_MAX),
+	TEXT("wellKnownCACertificates", WORDS("System")),
+	TEXT("sni", .min = 1, .max = 253, .format = &format_exact_hostname),
+	BOOL("insecureSkipVerify"),
+	REFUSED("clientCertificateRef"),
+	REFUSED("minVersion"),
+	REFUSED("maxVersion"),
+	REFUSED("ciphers"),
+	REFUSED("ecdhCurves"),
+	REFUSED("signatureAlgorithms"),
+	REFUSED("alpnProtocols"),
+	END,
+};
+
 static const struct schema_node backend_spec[] = {
 	TEXT("type", WORDS("Endpoints"), .text = "Endpoints"),
 	LIST("endpoints", endpoint_item, REQUIRED, .min = 1, .max = 256),
 	LIST("appProtocols", protocol_item, .max = 8),
 	BOOL("fallback"),
-	REFUSED("tls"),
+	OBJECT("tls", tls_members),
 	END,
 };
 
@@ -75,6 +100,31 @@ const struct schema_node backend_schema[] = {
 	KIND_STATUS,
 	END,
 };
+
+/* Whose certificate is expected, and who may have signed it: neither goes without saying. */
+static void validate_tls(const json_t *spec, size_t names, struct causes *causes)
+{
+	const json_t *tls = json_member(spec, "tls");
+	bool refs = json_array_size(json_member(tls, "caCertificateRefs")) > 0;
+	bool known = json_sv_at(tls, "wellKnownCACertificates").len > 0;
+
+	if (!json_is_object(tls))
+		return;
+	if (json_bool_at(tls, "insecureSkipVerify", false))
+		cause_invalid(causes, "spec.tls.insecureSkipVerify", NULL,
+			      "certificates of backends are always verified: name the CA, or the "
+			      "certificate itself, in caCertificateRefs");
+	if (refs && known)
+		cause_invalid(causes, "spec.tls", tls,
+			      "must not contain both caCertificateRefs and "
+			      "wellKnownCACertificates");
+	else if (!refs && !known)
+		cause_required(causes, "spec.tls",
+			       "one of caCertificateRefs and wellKnownCACertificates");
+	if (names == 0 && json_sv_at(tls, "sni").len == 0)
+		cause_required(causes, "spec.tls.sni",
+			       "the name in the backend's certificate, since no endpoint has one");
+}
 
 void backend_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
@@ -98,6 +148,7 @@ void backend_validate(const json_t *object, const json_t *old, struct causes *ca
 			cause_invalid(causes, where.text, endpoint,
 				      "must have only one of ip, fqdn and unix");
 	}
+	validate_tls(json_member(object, "spec"), names, causes);
 	if (names > 0 && names < count)
 		cause_invalid(causes, "spec.endpoints", endpoints,
 			      "fqdn endpoints cannot be mixed with others: make two Backends");

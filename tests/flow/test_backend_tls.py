@@ -90,6 +90,43 @@ def serve(daemon, port, *objects, backends):
     daemon.wait_programmed()
 
 
+def test_tls_of_the_backend_itself(daemon, origins, pki, http_port):
+    """spec.tls instead of a policy; a policy that comes later holds."""
+    app = origins("app", tls=pki.server("DNS:app.inside"))
+    tls = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "inside-ca"}], "sni": "app.inside"}
+
+    def get():
+        return web.get(daemon.address, http_port, "a.test", "/app/hello").status
+
+    def backend(**more):
+        one = world.backend("app", (app.host, app.port))
+        one["spec"]["tls"] = dict(tls, **more)
+        return one
+    serve(daemon, http_port, backends={"app": (app, {})})
+    daemon.apply(backend())
+    wait_for(lambda: get() == 500, "the CA to be missed")
+    daemon.wait_condition("httproutes", "all", "ResolvedRefs", "False",
+                          of=lambda status: status["parents"][0])
+    told = [c["message"] for c in daemon.get("httproutes", "all")["status"]["parents"][0]["conditions"]
+            if c["type"] == "ResolvedRefs"]
+    assert "spec.tls" in told[0] and "inside-ca does not exist" in told[0], told
+    daemon.apply(ca_map(pki))
+    wait_for(lambda: get() == 200, "TLS by spec.tls")
+    daemon.apply(backend(sni="other.inside"))
+    wait_for(lambda: get() == 502, "another name to be refused")
+    daemon.apply(policy("app"))
+    wait_for(lambda: get() == 200, "the policy to hold")
+    daemon.cli("delete", "backendtlspolicy", "app")
+    wait_for(lambda: get() == 502, "spec.tls to hold again")
+    daemon.apply(world.backend("app", (app.host, app.port)))
+    wait_for(lambda: get() not in (200, 500), "plain text again")
+    for wrong, word in ((dict(insecureSkipVerify=True), "insecureSkipVerify"),
+                        (dict(wellKnownCACertificates="System"), "must not contain both"),
+                        (dict(minVersion="1.2"), "minVersion")):
+        done = daemon.cli("apply", "-f", "-", data=world.documents(backend(**wrong)), check=False)
+        assert done.returncode == 1 and word in done.stderr, done.stderr
+
+
 def test_https_backend(daemons, origins, pki, http_port):
     daemon = daemons("--workers", "1").start()  # each has sessions of its own
     app = origins("app", tls=pki.server("DNS:app.inside"))
