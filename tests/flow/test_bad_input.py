@@ -153,6 +153,23 @@ def test_secret_with_a_key_that_does_not_match(daemon, box, http_port, https_por
     assert web.served_serial(daemon.address, https_port, "a.test", tls) == serial
 
 
+def test_secret_that_never_was_a_pair(daemon, box, http_port, https_port):
+    """Taken with a warning, as Kubernetes takes it; the listener says why it is not served, until it is put right."""
+    crt, key = pem(box, "one")
+    done = daemon.cli("apply", "-f", "-", data=world.documents(
+        world.secret("pair", {"tls.crt": "Hello world\n", "tls.key": "Hello world\n"}),
+        world.gateway(daemon.address, [world.listener("https", https_port, "a.test", "pair")])))
+    for word in ("Warning:", "data[tls.crt]", "data[tls.key]", "no listener can serve it"):
+        assert word in done.stderr, done.stderr
+    found = daemon.wait_condition("gateways", "edge", "ResolvedRefs", "False", "InvalidCertificateRef",
+                                  of=world.listener_status("https"))
+    assert "default/pair" in found["message"], found
+    daemon.apply(world.secret("pair", {"tls.crt": crt, "tls.key": key}))
+    daemon.wait_condition("gateways", "edge", "ResolvedRefs", of=world.listener_status("https"))
+    wait_for(lambda: web.served_serial(daemon.address, https_port, "a.test", web.tls_context(box / "one.crt")),
+             "a handshake")
+
+
 # ---- the disk ----
 
 def with_small_disk(daemon, mib):

@@ -228,6 +228,19 @@ def test_three_kinds_of_tls_share_a_port(daemon, services, origin, box, https_po
             assert read_all(sock).startswith(b"HTTP/1.1 200 ")
     with pytest.raises((ssl.SSLError, ConnectionError)):  # no route has that name
         say("none.test", b"", trusts["own.test"])
+    with socket.create_connection((daemon.address, https_port), PATIENCE) as raw:  # no listener has that name
+        raw.sendall(client_hello("foreign.example"))
+        try:
+            assert read_all(raw) == b"", "an alert where TLS is passed through"
+        except ConnectionResetError:
+            pass
+
+
+def client_hello(name):
+    sent = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname=name).do_handshake()
+    return sent.read()
 
 
 def test_listeners_that_conflict_say_so(daemon, http_port):
