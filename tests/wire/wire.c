@@ -34,7 +34,9 @@ struct wire {
 	} stop, drain;
 	uint16_t port, origin_port, spare_port, refusing_port, deaf_port;
 	int origin_fd, spare_fd, refusing_fd, deaf_fd, filling[3];
-	pthread_mutex_t lock; /* of all below */
+	pthread_mutex_t lock;    /* of all below */
+	pthread_cond_t unserved; /* signalled when served comes to 0 */
+	unsigned served;         /* connections that the origin serves */
 	struct str_view answer;
 	int close;
 	struct buf seen;
@@ -136,6 +138,10 @@ static void *origin_conn(void *arg)
 
 	free(arg);
 	origin_serve(served.wire, served.fd);
+	pthread_mutex_lock(&served.wire->lock);
+	if (--served.wire->served == 0)
+		pthread_cond_signal(&served.wire->unserved);
+	pthread_mutex_unlock(&served.wire->lock);
 	return NULL;
 }
 
@@ -152,6 +158,9 @@ static void *origin_run(void *arg)
 			return NULL;
 		served = xcalloc(1, sizeof(*served));
 		*served = (struct served){.wire = wire, .fd = fd};
+		pthread_mutex_lock(&wire->lock);
+		wire->served++;
+		pthread_mutex_unlock(&wire->lock);
 		must(pthread_create(&thread, NULL, origin_conn, served) == 0, "thread");
 		pthread_detach(thread);
 	}
@@ -484,6 +493,7 @@ struct wire *wire_start_with(const struct wire_setup *setup)
 	wire->stop.order = ORDER_STOP;
 	wire->drain.order = ORDER_DRAIN;
 	pthread_mutex_init(&wire->lock, NULL);
+	pthread_cond_init(&wire->unserved, NULL);
 	sem_init(&wire->serving, 0, 0);
 	sem_init(&wire->drained, 0, 0);
 	buf_init(&wire->seen, WIRE_TEXT_MAX * 4);
@@ -506,6 +516,10 @@ void wire_stop(struct wire *wire)
 	shutdown(wire->origin_fd, SHUT_RDWR);
 	if (!wire->setup.manual)
 		pthread_join(wire->origin, NULL);
+	pthread_mutex_lock(&wire->lock); /* the plane's ends are closed, so these come to theirs */
+	while (wire->served > 0)
+		pthread_cond_wait(&wire->unserved, &wire->lock);
+	pthread_mutex_unlock(&wire->lock);
 	close(wire->origin_fd);
 	close(wire->spare_fd);
 	close(wire->deaf_fd);
@@ -515,6 +529,7 @@ void wire_stop(struct wire *wire)
 	buf_deinit(&wire->seen);
 	sem_destroy(&wire->serving);
 	sem_destroy(&wire->drained);
+	pthread_cond_destroy(&wire->unserved);
 	pthread_mutex_destroy(&wire->lock);
 	free(wire);
 }
