@@ -97,7 +97,7 @@ static void tell_pending(const struct certrefs_env *env, struct gw_listener *lis
 		fail(listener, "InvalidCertificateRef",
 		     "Secret %s waits for %s \"%s\", which cannot get it: HTTP-01 needs a listener "
 		     "of protocol HTTP, on port 80, and there is none. Add one to a Gateway, or "
-		     "give the issuer a DNS-01 solver",
+		     "give the issuer a tlsALPN01 or dns01 solver",
 		     secret, kind, name);
 	else
 		fail(listener, "InvalidCertificateRef",
@@ -177,6 +177,7 @@ static void take_ref(const struct certrefs_env *env, struct gw_listener *listene
 struct beside {
 	const struct certrefs_env *env;
 	struct gw_listener *listener;
+	const char *whose;
 };
 
 static bool take_beside(void *arg, const struct object *secret)
@@ -184,7 +185,7 @@ static bool take_beside(void *arg, const struct object *secret)
 	const struct beside *beside = arg;
 	const char *whose = note_of(secret, NOTE_ROUTES_OF);
 
-	if (whose != NULL && strcmp(whose, object_name(listener_owner(beside->listener))) == 0)
+	if (whose != NULL && strcmp(whose, beside->whose) == 0)
 		take_secret(beside->env, beside->listener, object_namespace(secret),
 			    object_name(secret));
 	return true;
@@ -192,8 +193,7 @@ static bool take_beside(void *arg, const struct object *secret)
 
 static bool is_by_routes(const struct gw_listener *listener)
 {
-	return listener->set == NULL && listener->hostname.len == 0 &&
-	       shim_by_routes(listener->gateway->spec) &&
+	return listener->hostname.len == 0 && shim_by_routes(listener_owner(listener)) &&
 	       (note(listener, NOTE_CLUSTER) != NULL || note(listener, NOTE_ISSUER) != NULL);
 }
 
@@ -203,7 +203,8 @@ static void take_ref_and_beside(const struct certrefs_env *env, struct gw_listen
 {
 	const char *ns = object_namespace(listener_owner(listener));
 	const char *name = json_str_at(ref, "name"), *of = json_str_at(ref, "namespace");
-	struct beside beside = {.env = env, .listener = listener};
+	AUTO(auto_free) char *whose = shim_routes_of(listener_owner(listener));
+	struct beside beside = {.env = env, .listener = listener, .whose = whose};
 	AUTO(auto_free) char *key = NULL;
 	AUTO(auto_free) char *prefix = NULL;
 

@@ -160,10 +160,11 @@ static json_t *certificate_spec(const struct object *gateway, const struct objec
 
 	set_private_key(spec, gateway);
 	if (shim_by_routes(gateway)) { /* certrefs.c knows their Secrets by it */
+		AUTO(auto_free) char *whose = shim_routes_of(gateway);
+
 		json_object_del(spec, "commonName");
 		json_object_set_new(spec, "secretTemplate",
-				    json_pack("{s:{s:s}}", "annotations", NOTE_ROUTES_OF,
-					      object_name(gateway)));
+				    json_pack("{s:{s:s}}", "annotations", NOTE_ROUTES_OF, whose));
 	}
 	return spec;
 }
@@ -286,8 +287,7 @@ static json_t *wanted_of(struct controllers *ctl, const struct object *owner)
 {
 	json_t *wanted = wanted_secrets(owner);
 
-	if (!is_set(owner))
-		shim_route_names(ctl, owner, wanted);
+	shim_route_names(ctl, owner, wanted);
 	return wanted;
 }
 

@@ -11,21 +11,42 @@
 #define NAME_LEN_MAX  253
 #define CONTROLLER    "sallyport.dev/gateway-controller"
 
-static const struct kind *gateway_kind(void)
+/* "" stands for Gateway; NULL: neither. */
+static const struct kind *kind_of_parent(struct str_view kind)
 {
-	return kind_by_plural(SV("gateway.networking.k8s.io"), SV("gateways"));
+	bool set = sv_eq(kind, SV("ListenerSet"));
+
+	if (!set && kind.len > 0 && !sv_eq(kind, SV("Gateway")))
+		return NULL;
+	return kind_by_plural(SV("gateway.networking.k8s.io"),
+			      set ? SV("listenersets") : SV("gateways"));
 }
 
-bool shim_by_routes(const struct object *gateway)
+static const struct kind *kind_of_owner(const struct object *owner)
 {
-	return sv_eq(sv_from(note_of(gateway, NOTE_CERTIFICATES)), SV("routes"));
+	return kind_of_parent(json_sv_at(owner->json, "kind"));
 }
 
-/* ---- does a route attach to a listener? Its status knows of the Gateway; the rest is here ---- */
+static bool is_set(const struct object *owner)
+{
+	return sv_eq(json_sv_at(owner->json, "kind"), SV("ListenerSet"));
+}
+
+bool shim_by_routes(const struct object *owner)
+{
+	return sv_eq(sv_from(note_of(owner, NOTE_CERTIFICATES)), SV("routes"));
+}
+
+char *shim_routes_of(const struct object *owner)
+{
+	return xasprintf("%s%s", is_set(owner) ? "ListenerSet/" : "", object_name(owner));
+}
+
+/* ---- does a route attach to a listener? Its status knows of the parent; the rest is here ---- */
 
 struct gathering {
 	struct controllers *ctl;
-	const struct object *gateway;
+	const struct object *owner; /* Gateway or ListenerSet */
 	const json_t *listener;
 	const char *base; /* name of the Secret in certificateRefs */
 	json_t *wanted;
@@ -43,24 +64,24 @@ static bool allows_namespace(const struct gathering *gathering, const char *ns)
 	if (sv_eq(from, SV("All")))
 		return true;
 	if (!sv_eq(from, SV("Selector")))
-		return strcmp(ns, object_namespace(gathering->gateway)) == 0;
+		return strcmp(ns, object_namespace(gathering->owner)) == 0;
 	namespace = ctl_get(gathering->ctl, kind, "", ns);
 	return namespace != NULL &&
 	       label_selector_matches(json_member(namespaces, "selector"),
 				      json_at(namespace->json, "metadata.labels"));
 }
 
-static bool is_this_gateway(const struct gathering *gathering, const struct object *route,
-			    const json_t *ref)
+static bool is_this_parent(const struct gathering *gathering, const struct object *route,
+			   const json_t *ref)
 {
 	const char *ns = json_str_at(ref, "namespace");
-	struct str_view kind = json_sv_at(ref, "kind"), section = json_sv_at(ref, "sectionName");
+	struct str_view section = json_sv_at(ref, "sectionName");
 	int64_t port = json_int_at(ref, "port", 0);
 
-	return (kind.len == 0 || sv_eq(kind, SV("Gateway"))) &&
-	       sv_eq(json_sv_at(ref, "name"), sv_from(object_name(gathering->gateway))) &&
+	return kind_of_parent(json_sv_at(ref, "kind")) == kind_of_owner(gathering->owner) &&
+	       sv_eq(json_sv_at(ref, "name"), sv_from(object_name(gathering->owner))) &&
 	       strcmp(ns != NULL ? ns : object_namespace(route),
-		      object_namespace(gathering->gateway)) == 0 &&
+		      object_namespace(gathering->owner)) == 0 &&
 	       (section.len == 0 || sv_eq(section, json_sv_at(gathering->listener, "name"))) &&
 	       (port == 0 || port == json_int_at(gathering->listener, "port", 0));
 }
@@ -77,19 +98,19 @@ static bool attaches(const struct gathering *gathering, const struct object *rou
 
 		if (sv_eq(json_sv_at(parent, "controllerName"), SV(CONTROLLER)) &&
 		    sv_eq(json_sv_at(accepted, "status"), SV("True")) &&
-		    is_this_gateway(gathering, route, json_member(parent, "parentRef")))
+		    is_this_parent(gathering, route, json_member(parent, "parentRef")))
 			return allows_namespace(gathering, object_namespace(route));
 	}
 	return false;
 }
 
-/* Another listener of the Gateway has that name, and a certificate for it. */
+/* Another listener of the Gateway, or of the set, has that name, and a certificate for it. */
 static bool is_elsewhere(const struct gathering *gathering, struct str_view name)
 {
 	json_t *listener;
 	size_t i;
 
-	json_array_foreach(json_at(gathering->gateway->json, "spec.listeners"), i, listener)
+	json_array_foreach(json_at(gathering->owner->json, "spec.listeners"), i, listener)
 	{
 		struct str_view hostname = json_sv_at(listener, "hostname");
 
@@ -143,9 +164,9 @@ static bool take_route(void *arg, const struct object *route)
 
 /* ---- listeners ---- */
 
-/* The Secret that the listener names first, when it is one of the Gateway's own namespace and the
+/* The Secret that the listener names first, when it is one of the owner's namespace and the
  * listener is one that the names of its routes may be for. */
-static const char *base_of(const struct object *gateway, const json_t *listener)
+static const char *base_of(const struct object *owner, const json_t *listener)
 {
 	const json_t *ref = json_array_get(json_at(listener, "tls.certificateRefs"), 0);
 	const char *mode = json_str_at(listener, "tls.mode"), *ns = json_str_at(ref, "namespace");
@@ -153,29 +174,29 @@ static const char *base_of(const struct object *gateway, const json_t *listener)
 	if (json_sv_at(listener, "hostname").len > 0 ||
 	    !sv_eq(json_sv_at(listener, "protocol"), SV("HTTPS")) ||
 	    (mode != NULL && strcmp(mode, "Terminate") != 0) ||
-	    (ns != NULL && strcmp(ns, object_namespace(gateway)) != 0))
+	    (ns != NULL && strcmp(ns, object_namespace(owner)) != 0))
 		return NULL;
 	return json_str_at(ref, "name");
 }
 
-void shim_route_names(struct controllers *ctl, const struct object *gateway, json_t *wanted)
+void shim_route_names(struct controllers *ctl, const struct object *owner, json_t *wanted)
 {
-	struct gathering gathering = {.ctl = ctl, .gateway = gateway, .wanted = wanted};
+	struct gathering gathering = {.ctl = ctl, .owner = owner, .wanted = wanted};
 	json_t *listener;
 	size_t i;
 
-	if (!shim_by_routes(gateway))
+	if (!shim_by_routes(owner))
 		return;
-	json_array_foreach(json_at(gateway->json, "spec.listeners"), i, listener)
+	json_array_foreach(json_at(owner->json, "spec.listeners"), i, listener)
 	{
 		gathering.listener = listener;
-		gathering.base = base_of(gateway, listener);
+		gathering.base = base_of(owner, listener);
 		gathering.count = 0;
 		if (gathering.base != NULL)
 			store_each(ctl->config.store, SV(ROUTES_PREFIX), take_route, &gathering);
 	}
 	if (gathering.left_out > 0)
-		ctl_event(ctl, gateway_kind(), gateway, "Warning", "TooManyNames",
+		ctl_event(ctl, kind_of_owner(owner), owner, "Warning", "TooManyNames",
 			  "%zu hostnames of routes get no certificate: a listener has at most %d; "
 			  "name a wildcard certificate, or use listeners with hostnames",
 			  gathering.left_out, ROUTE_NAMES_MAX);
@@ -201,15 +222,16 @@ void shim_route_map(struct controllers *ctl, const struct object *before,
 		{
 			const char *ns = json_str_at(ref, "namespace");
 			const char *name = json_str_at(ref, "name");
-			const struct object *gateway =
-				name == NULL
+			const struct kind *kind = kind_of_parent(json_sv_at(ref, "kind"));
+			const struct object *owner =
+				name == NULL || kind == NULL
 					? NULL
-					: ctl_get(ctl, gateway_kind(),
+					: ctl_get(ctl, kind,
 						  ns != NULL ? ns : object_namespace(sides[side]),
 						  name);
 
-			if (gateway != NULL && shim_by_routes(gateway))
-				ctl_queue(ctl, CTL_SHIM, sv_from(gateway->key));
+			if (owner != NULL && shim_by_routes(owner))
+				ctl_queue(ctl, CTL_SHIM, sv_from(owner->key));
 		}
 	}
 }
