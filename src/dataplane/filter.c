@@ -41,24 +41,24 @@ static struct str_view authority_text(struct exchange *ex)
 static struct str_view proto_of(const struct exchange *ex)
 {
 	const struct fields *fields = &ex->request.fields;
-	struct str_view told = fields_value(fields, FIELD_X_FORWARDED_PROTO);
+	struct str_view told;
 
-	if (ex->trusted && fields_count_id(fields, FIELD_X_FORWARDED_PROTO) == 1 &&
-	    (sv_eq(told, SV("http")) || sv_eq(told, SV("https"))))
-		return told;
-	return scheme_of(ex);
+	if (!ex->trusted || fields_count_id(fields, FIELD_X_FORWARDED_PROTO) != 1)
+		return scheme_of(ex);
+	told = fields_value(fields, FIELD_X_FORWARDED_PROTO);
+	return sv_eq(told, SV("http")) || sv_eq(told, SV("https")) ? told : scheme_of(ex);
 }
 
 static struct str_view host_of(struct exchange *ex)
 {
 	const struct fields *fields = &ex->request.fields;
-	struct str_view told = fields_value(fields, FIELD_X_FORWARDED_HOST);
+	struct str_view told;
 	struct http_authority authority;
 
-	if (ex->trusted && fields_count_id(fields, FIELD_X_FORWARDED_HOST) == 1 &&
-	    http_authority_parse(told, &ex->arena, &authority))
-		return told;
-	return authority_text(ex);
+	if (!ex->trusted || fields_count_id(fields, FIELD_X_FORWARDED_HOST) != 1)
+		return authority_text(ex);
+	told = fields_value(fields, FIELD_X_FORWARDED_HOST);
+	return http_authority_parse(told, &ex->arena, &authority) ? told : authority_text(ex);
 }
 
 /* A chain of gateways like this one is fine, but not an endless one. Only requests with a Via are

@@ -65,10 +65,15 @@ static void h1_set_deadline(struct h1 *h1)
 		[H1_TUNNEL] = limits->tunnel_idle_ms,  [H1_CLOSING] = limits->body_idle_ms,
 	};
 
-	int64_t left = h1_time_left(h1);
+	int64_t due = wait[h1->state];
 
-	left = left < 1 ? 1 : left;
-	conn_deadline(h1->conn, left < wait[h1->state] ? left : wait[h1->state]);
+	if (limits->request_received_ms != 0) {
+		int64_t left = h1_time_left(h1);
+
+		left = left < 1 ? 1 : left;
+		due = left < due ? left : due;
+	}
+	conn_deadline(h1->conn, due);
 }
 
 static void h1_close(struct h1 *h1)

@@ -1,13 +1,9 @@
 /* dataplane/upstream_priv.h - what the files of the leg to a backend share; nobody else includes it
- *
- * A leg has one of three forms: a connection of HTTP/1.1 (upstream.c sends, upstream_read.c
- * receives), a stream of HTTP/2 (up_h2.c), or a place in the queue for a connection that is being
- * made, when only the handshake tells which of the two it will be, or many will share it
- * (up_dial.c).
  */
 #ifndef DATAPLANE_UPSTREAM_PRIV_H
 #define DATAPLANE_UPSTREAM_PRIV_H
 
+#include "dataplane/leg.h"
 #include "dataplane/pool.h"
 #include "dataplane/up_tls.h"
 #include "dataplane/upstream.h"
@@ -22,21 +18,6 @@
 
 #define UP_MAGIC     0x55504354u
 #define UP_CHECK(up) assert((up)->magic == UP_MAGIC)
-
-struct leg; /* what ex->upstream points to: the first member of each form */
-
-struct leg_codec { /* the functions of upstream.h, for one form; ex is the leg's */
-	bool (*body)(struct leg *leg, struct str_view bytes);
-	void (*end)(struct leg *leg, const struct fields *trailers);
-	void (*resume)(struct leg *leg);
-	void (*detach)(struct leg *leg);
-};
-
-struct leg {
-	const struct leg_codec *codec;
-	struct exchange *ex; /* NULL: they have forgotten each other */
-	struct endpoint *endpoint;
-};
 
 enum up_state { UP_CONNECTING, UP_ACTIVE, UP_IDLE, UP_CLOSED };
 
@@ -90,21 +71,6 @@ static inline struct loop *up_loop(const struct upstream_conn *up)
 static inline bool up_would_block(int error)
 {
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
-
-/* The exchange and the leg forget each other. */
-static inline void leg_part(struct leg *leg)
-{
-	if (leg->ex != NULL)
-		leg->ex->upstream = NULL;
-	leg->ex = NULL;
-}
-
-static inline void leg_join(struct leg *leg, const struct leg_codec *codec, struct exchange *ex)
-{
-	leg->codec = codec;
-	leg->ex = ex;
-	ex->upstream = leg;
 }
 
 /* ---- the socket, with or without TLS ---- */
