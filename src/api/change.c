@@ -253,6 +253,15 @@ static bool worth_another_try(const struct change *change, enum err_code code)
 	return code == ERR_CONFLICT || code == ERR_NOT_FOUND;
 }
 
+/* settle=false: the answer does not wait; settle=true: it does even when nothing was changed. So of
+ * many writes in a row only the last waits, for all of them. */
+static bool asks_to_settle(const struct request *request, const char *how)
+{
+	const char *text = target_param(&request->target, "settle");
+
+	return text != NULL && strcmp(text, how) == 0;
+}
+
 static void on_stored(void *arg, const struct object *object, const struct err *err)
 {
 	struct change *change = arg;
@@ -262,7 +271,10 @@ static void on_stored(void *arg, const struct object *object, const struct err *
 		return;
 	if (err->code == ERR_NONE) {
 		change->stored = object_ref(object);
-		write_settle(&change->write, object->revision);
+		if (asks_to_settle(request, "false"))
+			change_settled(&change->write);
+		else
+			write_settle(&change->write, object->revision);
 		return;
 	}
 	if (worth_another_try(change, err->code)) {
@@ -382,6 +394,11 @@ static void attempt(struct change *change)
 		object = admit(change, body, old);
 	if (object == NULL) {
 		write_end(&change->write);
+		return;
+	}
+	if (old != NULL && json_same(object, old->json) && asks_to_settle(request, "true")) {
+		change->stored = object_ref(old);
+		write_settle(&change->write, store_revision(request->api->config.store));
 		return;
 	}
 	if (old != NULL && json_same(object, old->json)) {

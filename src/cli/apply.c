@@ -37,6 +37,7 @@ static json_t *send(struct cli *cli, const struct write_how *how, const struct r
 
 	write_params(how, &path);
 	path_add(&path, "force", "true");
+	path_add(&path, "settle", how->settle);
 	return cli_send(cli, &(struct cli_body){"PATCH", path, APPLY_TYPE, ref->doc}, fault);
 }
 

@@ -136,8 +136,11 @@ int write_files(struct cli *cli, write_one_fn *one)
 	refs_init(&refs);
 	rc = refs_of_files(cli, &refs);
 	rc = worse(rc, refs.rc);
-	for (size_t i = 0; i < refs.count; i++)
+	for (size_t i = 0; i < refs.count; i++) {
+		if (refs.count > 1 && how.form.form == FORM_TABLE)
+			how.settle = i + 1 < refs.count ? "false" : "true";
 		rc = worse(rc, one(cli, &how, &refs.list[i]));
+	}
 	refs_deinit(&refs);
 	return rc;
 }

@@ -13,6 +13,8 @@ struct write_how {
 	const char *manager;
 	struct objects_form form;
 	bool told; /* one was printed */
+	/* Of many documents only the last answer waits until the daemon has done what follows. */
+	const char *settle; /* "false", "true", or NULL: as usual */
 };
 
 /* Reads --dry-run, --validate, --field-manager and -o. 0, or EXIT_USAGE: it was said. */

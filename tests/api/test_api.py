@@ -258,6 +258,15 @@ class TestObjects(Api):
         after = self.good(200, "PUT", GATEWAYS + "/gw", made).json
         self.assertEqual((after["status"]["seen"], after["metadata"]["generation"]), (2, 2))
 
+    def test_only_the_last_of_many_settles(self):
+        """settle=false is answered when it is stored; settle=true waits although nothing is changed."""
+        made = self.good(201, "POST", GATEWAYS + "?settle=false", gateway()).json
+        self.assertNotIn("seen", made.get("status", {}))
+        after = self.good(200, "PATCH", GATEWAYS + "/gw?settle=true", {"spec": made["spec"]}, MERGE).json
+        self.assertEqual(after["status"]["seen"], 1)
+        again = self.good(200, "PATCH", GATEWAYS + "/gw?settle=true", {"spec": made["spec"]}, MERGE).json
+        self.assertEqual(again, after)
+
     def test_status_subresource(self):
         made = self.good(201, "POST", GATEWAYS, dict(gateway(), status={"seen": 77})).json
         self.assertEqual(made["status"]["seen"], 1)
