@@ -7,7 +7,9 @@
 #include "store/index.h"
 #include "store/store.h"
 
-#define CHANGES_TEXT_MAX (32u << 20) /* JSON text of the states before and after, together */
+/* JSON text of the states before and after, together; parsed they take several times that. What is
+ * older is read from the engine. */
+#define CHANGES_TEXT_MAX (8u << 20)
 
 struct changes {
 	struct list watches;
