@@ -228,6 +228,7 @@ static enum h1_step h1_step_body(struct h1 *h1)
 		return h1_bad_body(h1);
 	if (result == H1_DONE) {
 		h1->state = H1_WAIT;
+		fields_strip_trailers(&h1->body.trailers, &h1->ex->request.fields);
 		exchange_request_end(h1->ex, &h1->body.trailers);
 	}
 	h1_set_deadline(h1);

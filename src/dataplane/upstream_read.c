@@ -35,6 +35,7 @@ void up_finished(struct upstream_conn *up, size_t surplus)
 	drop_input(up);
 	if (keep)
 		up_idle(up);
+	fields_strip_trailers(&up->body.trailers, &ex->response.fields);
 	exchange_upstream_end(ex, up->body.trailers.count > 0 ? &up->body.trailers : NULL);
 	if (!keep)
 		up_close(up);

@@ -366,6 +366,8 @@ bool field_trailer_ok(enum field_id id)
 struct nominated {
 	struct str_view names[FIELDS_NOMINATED_MAX];
 	size_t count;
+	size_t lines;         /* of Connection */
+	struct str_view last; /* the last of them */
 };
 
 static bool collect_nominated(const struct fields *fields, struct nominated *nominated)
@@ -375,6 +377,8 @@ static bool collect_nominated(const struct fields *fields, struct nominated *nom
 
 		if (fields->items[i].id != FIELD_CONNECTION)
 			continue;
+		nominated->lines++;
+		nominated->last = rest;
 		while (list_next(&rest, &name)) {
 			if (nominated->count == FIELDS_NOMINATED_MAX)
 				return false;
@@ -393,13 +397,23 @@ static bool is_nominated(const struct nominated *nominated, struct str_view name
 	return false;
 }
 
+/* Trailers come later, when Connection is gone. */
+static bool remember_nominated(struct fields *fields, const struct nominated *nominated)
+{
+	fields->nominated = nominated->last;
+	if (nominated->lines > 1)
+		fields->nominated = fields_joined(fields, SV("connection"));
+	return nominated->lines == 0 || fields->nominated.data != NULL;
+}
+
 bool fields_strip_hop_by_hop(struct fields *fields)
 {
 	struct nominated nominated;
 	size_t kept = 0;
 
-	nominated.count = 0;
-	if (!collect_nominated(fields, &nominated))
+	nominated.count = nominated.lines = 0;
+	nominated.last = SV_NONE;
+	if (!collect_nominated(fields, &nominated) || !remember_nominated(fields, &nominated))
 		return false;
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->items[i];
@@ -409,6 +423,16 @@ bool fields_strip_hop_by_hop(struct fields *fields)
 	}
 	fields->count = kept;
 	return true;
+}
+
+void fields_strip_trailers(struct fields *trailers, const struct fields *head)
+{
+	struct str_view rest = head->nominated, name;
+
+	if (trailers->count == 0)
+		return;
+	while (list_next(&rest, &name))
+		fields_remove(trailers, name);
 }
 
 bool content_length_parse(struct str_view value, uint64_t *length)

@@ -80,6 +80,7 @@ struct fields {
 	struct field *items;
 	size_t count, size, max; /* in use, allocated, limit */
 	struct arena *arena;
+	struct str_view nominated; /* of a head that was stripped: what Connection named, a list */
 };
 
 void fields_init(struct fields *fields, struct arena *arena, size_t max);
@@ -134,6 +135,10 @@ bool field_is_protected(enum field_id id);
  * The parsers of this room have done it already. */
 #define FIELDS_NOMINATED_MAX 64
 bool fields_strip_hop_by_hop(struct fields *fields);
+
+/* The same for the trailers of a message whose head was stripped: a field that Connection names is
+ * for one connection wherever it stands (RFC 9110, section 7.6.1). */
+void fields_strip_trailers(struct fields *trailers, const struct fields *head);
 
 /* May it stand in a trailer section (RFC 9110, section 6.5.1)? Not framing, routing, request
  * modifiers, authentication, content format. */

@@ -204,6 +204,10 @@ static const struct row rows[] = {
 		 "chunked\r\n\r\n3\r\nabc\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: "
 		 "gzip\r\nHost: b.test\r\n\r\n"),
 	 "HTTP/1.1 200", "POST / ", "0\r\n", "b.test"},
+	{"a trailer that Connection names stays here",
+	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nConnection: X-Hop\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\nX-Hop: 2\r\n\r\n"),
+	 "HTTP/1.1 200", "POST / ", "x-sum: 1\r\n", "x-hop"},
 	{"a folded trailer",
 	 SV_INIT("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: "
 		 "chunked\r\n\r\n0\r\nX-T: a\r\n b\r\n\r\n"),
@@ -384,6 +388,22 @@ static void test_answers(void **state)
 	wire_answer(wire, SV("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 0);
 }
 
+/* Trailers go to who asked for them, but for those that the origin's Connection names. */
+static void test_answer_trailers(void **state)
+{
+	struct wire *wire = *state;
+	AUTO(auto_free) char *got = xmalloc(WIRE_TEXT_MAX);
+
+	wire_answer(wire,
+		    SV("HTTP/1.1 200 OK\r\nConnection: X-Hop\r\nTransfer-Encoding: chunked\r\n\r\n"
+		       "2\r\nok\r\n0\r\nX-Sum: 1\r\nX-Hop: 2\r\n\r\n"),
+		    0);
+	(void)wire_talk(wire, SV(GET("/") "Connection: TE\r\nTE: trailers\r\n\r\n"), got);
+	assert_non_null(strstr(got, "2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n"));
+	assert_null(strstr(got, "x-hop"));
+	wire_answer(wire, SV("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), 0);
+}
+
 /* What follows an answer on a kept connection is nobody's answer. */
 static void test_no_poison(void **state)
 {
@@ -452,8 +472,11 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),         cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_no_poison),    cmocka_unit_test(test_ejection),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_answer_trailers),
+		cmocka_unit_test(test_no_poison),
+		cmocka_unit_test(test_ejection),
 		cmocka_unit_test(test_endless_head),
 	};
 

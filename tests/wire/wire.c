@@ -80,9 +80,12 @@ static size_t request_length(struct str_view text)
 	fields = sv_head(text, head);
 	at = sv_find_sv(fields, SV("transfer-encoding: chunked"));
 	if (at != SV_NOT_FOUND) {
-		size_t end = sv_find_sv(sv_skip(text, head - 2), SV("\r\n0\r\n\r\n"));
+		struct str_view body = sv_skip(text, head - 2);
+		size_t last = sv_find_sv(body, SV("\r\n0\r\n"));
+		size_t end = sv_find_sv(sv_skip(body, last + 3), SV("\r\n\r\n")); /* trailers */
 
-		return end == SV_NOT_FOUND ? 0 : head - 2 + end + 7;
+		return last == SV_NOT_FOUND || end == SV_NOT_FOUND ? 0
+								   : head - 2 + last + 3 + end + 4;
 	}
 	at = sv_find_sv(fields, SV("content-length: "));
 	if (at != SV_NOT_FOUND) {

@@ -239,6 +239,32 @@ static void test_strip_hop_by_hop(void **state)
 	}
 }
 
+static void test_trailers_nominated(void **state)
+{
+	static const struct {
+		const char *head, *trailers, *after;
+	} cases[] = {
+		{"x: 1", "x-a: 1", "x-a: 1"},
+		{"connection: close", "x-a: 1", "x-a: 1"},
+		{"connection: X-A", "x-a: 1|x-b: 2|x-a: 3", "x-b: 2"},
+		{"connection: x-a|connection: keep-alive, x-b|c: d", "x-a: 1|x-b: 2|x-c: 3",
+		 "x-c: 3"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture *f = *state;
+		struct fields trailers;
+
+		fields_init(&f->fields, &f->arena, 100);
+		fields_init(&trailers, &f->arena, 100);
+		fill(&f->fields, cases[i].head);
+		fill(&trailers, cases[i].trailers);
+		assert_true(fields_strip_hop_by_hop(&f->fields));
+		fields_strip_trailers(&trailers, &f->fields);
+		assert_section(&trailers, cases[i].after, cases[i].head);
+	}
+}
+
 static void test_too_many_nominated(void **state)
 {
 	struct fixture *f = *state;
@@ -322,6 +348,7 @@ int main(void)
 		TEST(test_lists),
 		TEST(test_names_and_values),
 		TEST(test_strip_hop_by_hop),
+		TEST(test_trailers_nominated),
 		TEST(test_too_many_nominated),
 		TEST(test_content_length),
 		TEST(test_trailers),
