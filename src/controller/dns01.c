@@ -7,6 +7,7 @@
  */
 #include "base/enc.h"
 #include "base/own.h"
+#include "controller/dns01_side.h"
 #include "controller/order_run.h"
 #include "controller/selfcheck.h"
 #include "dns01/ask.h"
@@ -35,6 +36,7 @@ enum phase { PHASE_IDLE, PHASE_FINDING, PHASE_PRESENTING, PHASE_CHECKING, PHASE_
 struct dns01 {           /* ctl->state[CTL_DNS01] */
 	struct map runs; /* struct run, by store key of the Challenge */
 	struct dns01_env env;
+	struct dns01_counts counts;
 };
 
 struct run { /* what only memory knows of a Challenge */
@@ -291,6 +293,8 @@ static void presented(void *arg, const struct err *err)
 
 	run->job = NULL;
 	run->phase = PHASE_IDLE;
+	dns01_count(&dns01_of(run->ctl)->counts, solver_of(run), DNS01_PRESENT,
+		    err->code == ERR_NONE);
 	if (object == NULL) {
 		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
 		return;
@@ -423,7 +427,10 @@ static void not_seen(struct run *run, const char *words)
 	if (now_of(run) - run->since <= limit) {
 		again_later(run, CHECK_FIRST_MS, CHECK_LAST_MS);
 		tell(run, reason);
-	} else if (mode_of(run) == SELFCHECK_WARN) {
+		return;
+	}
+	dns01_of(run->ctl)->counts.late++;
+	if (mode_of(run) == SELFCHECK_WARN) {
 		event(run, "PropagationTimeout", reason);
 		seen(run, reason);
 	} else {
@@ -532,6 +539,8 @@ static void cleaned(void *arg, const struct err *err)
 
 	run->job = NULL;
 	run->phase = PHASE_IDLE;
+	dns01_count(&dns01_of(run->ctl)->counts, solver_of(run), DNS01_CLEAN_UP,
+		    err->code == ERR_NONE);
 	if (err->code != ERR_NONE && run->tries + 1 < CLEAN_TRIES) {
 		again_later(run, CLEAN_FIRST_MS, PRESENT_LAST_MS);
 		return;
@@ -725,21 +734,6 @@ const struct solver_type solver_dns01 = {.type = "DNS-01",
 
 /* ---- a Secret that was put right: what waits for the next try tries now ---- */
 
-static bool names_secret(const json_t *dns01, const char *secret)
-{
-	const char *provider = dns01_provider_name(dns01), *member;
-	json_t *value;
-
-	if (provider == NULL)
-		return false;
-	json_object_foreach((json_t *)json_member(dns01, provider), member, value)
-	{
-		if (sv_eq(json_sv_at(value, "name"), sv_from(secret)))
-			return true;
-	}
-	return false;
-}
-
 static void secret_map(struct controllers *ctl, const struct object *before,
 		       const struct object *after)
 {
@@ -751,7 +745,7 @@ static void secret_map(struct controllers *ctl, const struct object *before,
 		struct run *run = value;
 
 		if (run->phase != PHASE_IDLE || run->not_before == 0 ||
-		    !names_secret(solver_of(run), name))
+		    !dns01_names_secret(solver_of(run), name))
 			continue;
 		run->not_before = 0;
 		ctl_queue(ctl, CTL_DNS01, key);
@@ -786,6 +780,11 @@ static void dns01_stop_all(struct controllers *ctl)
 	ctl->state[CTL_DNS01] = NULL;
 }
 
+static void dns01_metrics(struct controllers *ctl, struct buf *out)
+{
+	dns01_counts_metrics(&dns01_of(ctl)->counts, dns01_of(ctl)->runs.count, out);
+}
+
 const struct ctl_row ctl_dns01 = {
 	.name = "dns01",
 	.watches = {{.prefix = "acme.cert-manager.io/challenges/"},
@@ -793,4 +792,5 @@ const struct ctl_row ctl_dns01 = {
 	.reconcile = dns01_reconcile,
 	.start = dns01_start_all,
 	.stop = dns01_stop_all,
+	.metrics = dns01_metrics,
 };

@@ -2,6 +2,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import tempfile
 
@@ -170,6 +171,11 @@ def test_rfc2136(daemons, knot_ca, algorithm, word, protocol):
              issuer(ca, rfc2136(server, word, protocol=protocol)))
     wait_for(lambda: daemon.list("challenges") == [] and server.txt("_acme-challenge.www." + zone) == [],
              "the records to go", 30)
+    metrics = daemon.raw("GET", "/metrics")[1].decode()
+    counted = dict(re.findall(r'^sallyport_dns01_records_total{provider="rfc2136",action="(\w+)",outcome="ok"} (\d+)$',
+                              metrics, re.M))
+    assert int(counted["present"]) >= 1 and int(counted["cleanup"]) >= 1, metrics
+    assert "\nsallyport_dns01_propagation_timeouts_total 0\n" in metrics
 
 
 def test_rfc2136_says_what_is_wrong(daemons, knot_ca):
