@@ -1,6 +1,7 @@
 /* controller/order_chain.c - a chain that the CA left incomplete (RFC 8555, section 9.1) */
 #include "controller/order_run.h"
 
+#include "acme/url.h"
 #include "base/own.h"
 #include "controller/order_chain.h"
 
@@ -109,6 +110,17 @@ static char *issuer_url(X509 *cert)
 	return found;
 }
 
+/* A CA elsewhere has no business with what listens on this host's loopback. */
+static bool is_local_ca(const struct order_look *look)
+{
+	struct url server;
+
+	return look->issuer.object != NULL &&
+	       url_read(json_sv_at(look->issuer.object->json, "spec.acme.server"), &server, NULL) ==
+		       0 &&
+	       url_is_loopback(&server);
+}
+
 bool order_fetch_issuer(struct order_look *look, struct str_view pem, fetch_done_fn *done)
 {
 	AUTO(auto_chain) struct cert_chain chain = {0};
@@ -116,6 +128,7 @@ bool order_fetch_issuer(struct order_look *look, struct str_view pem, fetch_done
 	struct fetch_request request = {.method = "GET",
 					.follow_redirects = true,
 					.close_connection = true,
+					.no_loopback = !is_local_ca(look),
 					.body_max = ISSUER_MAX,
 					.timeout_ms = ISSUER_TIMEOUT_MS};
 

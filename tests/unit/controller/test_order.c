@@ -8,20 +8,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char setting[] =
-	"apiVersion: gateway.networking.k8s.io/v1\n"
-	"kind: Gateway\n"
-	"metadata: {name: gw}\n"
-	"spec:\n"
-	"  gatewayClassName: sallyport\n"
-	"  addresses: [{type: IPAddress, value: 127.0.0.1}]\n"
-	"  listeners: [{name: http, port: %P%, protocol: HTTP}]\n"
-	"---\n"
-	"apiVersion: cert-manager.io/v1\n"
-	"kind: ClusterIssuer\n"
-	"metadata: {name: fake, annotations: {sallyport.dev/self-check: 'off'}}\n"
-	"spec: {acme: {server: https://ca.test/dir, email: a@b.test,\n"
-	"  privateKeySecretRef: {name: account}}}\n";
+#define SETTING(server)                                                            \
+	"apiVersion: gateway.networking.k8s.io/v1\n"                               \
+	"kind: Gateway\n"                                                          \
+	"metadata: {name: gw}\n"                                                   \
+	"spec:\n"                                                                  \
+	"  gatewayClassName: sallyport\n"                                          \
+	"  addresses: [{type: IPAddress, value: 127.0.0.1}]\n"                     \
+	"  listeners: [{name: http, port: %P%, protocol: HTTP}]\n"                 \
+	"---\n"                                                                    \
+	"apiVersion: cert-manager.io/v1\n"                                         \
+	"kind: ClusterIssuer\n"                                                    \
+	"metadata: {name: fake, annotations: {sallyport.dev/self-check: 'off'}}\n" \
+	"spec: {acme: {server: " server ", email: a@b.test,\n"                     \
+	"  privateKeySecretRef: {name: account}}}\n"
+
+static const char setting[] = SETTING("https://localhost/dir");
+static const char distant[] = SETTING("https://ca.test/dir");
 
 static const char certificate[] = "apiVersion: cert-manager.io/v1\n"
 				  "kind: Certificate\n"
@@ -392,7 +395,7 @@ static void test_contact_changes(void **state)
 	certlab_apply(lab, "apiVersion: cert-manager.io/v1\n"
 			   "kind: ClusterIssuer\n"
 			   "metadata: {name: fake}\n"
-			   "spec: {acme: {server: https://ca.test/dir, email: other@b.test,\n"
+			   "spec: {acme: {server: https://localhost/dir, email: other@b.test,\n"
 			   "  privateKeySecretRef: {name: account}}}\n");
 	certlab_until(lab, has_new_contact, NULL, "the contact to change");
 	assert_int_equal(fake_ca.asked[FAKE_CONTACT], 1);
@@ -515,6 +518,21 @@ static void test_leaf_with_issuer_url(void **state)
 	certlab_apply(lab, certificate);
 	certlab_until(lab, is_chain_of, &whole, "the chain, fetched");
 	assert_int_equal(fake_ca.finalized, 1);
+	issuer_server_stop(&server);
+}
+
+/* A CA elsewhere cannot have this host's loopback asked. */
+static void test_leaf_with_url_of_this_host(void **state)
+{
+	struct certlab *lab = *state;
+	struct issuer_server server;
+	size_t alone = 1;
+
+	fake_ca.leaf_only = true;
+	issuer_server_start(&server, fake_ca.root);
+	certlab_apply(lab, distant);
+	certlab_apply(lab, certificate);
+	certlab_until(lab, is_chain_of, &alone, "the certificate alone");
 	issuer_server_stop(&server);
 }
 
@@ -664,22 +682,22 @@ static void expect_stopped(struct certlab *lab, const char *words)
 static void apply_checked(struct certlab *lab, const char *mode, const char *name)
 {
 	AUTO(auto_free)
-	char *yaml =
-		xasprintf("apiVersion: cert-manager.io/v1\n"
-			  "kind: ClusterIssuer\n"
-			  "metadata: {name: fake, annotations: {sallyport.dev/self-check: %s}}\n"
-			  "spec: {acme: {server: https://ca.test/dir, privateKeySecretRef: {name: "
-			  "account}}}\n"
-			  "---\n"
-			  "apiVersion: cert-manager.io/v1\n"
-			  "kind: Certificate\n"
-			  "metadata: {name: site}\n"
-			  "spec:\n"
-			  "  secretName: site\n"
-			  "  dnsNames: [b.example, %s]\n"
-			  "  privateKey: {algorithm: ECDSA}\n"
-			  "  issuerRef: {name: fake, kind: ClusterIssuer}\n",
-			  mode, name);
+	char *yaml = xasprintf(
+		"apiVersion: cert-manager.io/v1\n"
+		"kind: ClusterIssuer\n"
+		"metadata: {name: fake, annotations: {sallyport.dev/self-check: %s}}\n"
+		"spec: {acme: {server: https://localhost/dir, privateKeySecretRef: {name: "
+		"account}}}\n"
+		"---\n"
+		"apiVersion: cert-manager.io/v1\n"
+		"kind: Certificate\n"
+		"metadata: {name: site}\n"
+		"spec:\n"
+		"  secretName: site\n"
+		"  dnsNames: [b.example, %s]\n"
+		"  privateKey: {algorithm: ECDSA}\n"
+		"  issuerRef: {name: fake, kind: ClusterIssuer}\n",
+		mode, name);
 
 	certlab_apply(lab, yaml);
 }
@@ -745,6 +763,7 @@ int main(void)
 		TEST(test_side_by_side),
 		TEST(test_leaf_only),
 		TEST(test_leaf_with_issuer_url),
+		TEST(test_leaf_with_url_of_this_host),
 		TEST(test_leaf_with_wrong_issuer_url),
 	};
 
