@@ -23,6 +23,8 @@ def test_f71_to_f74_refused(client, lab, spec):
     client.told("CertificateRefused")
     assert client.serial() == good
     assert lab.count("neworder") - orders <= 1
+    # An alert, and no key that came along is shown or kept.
+    assert client.daemon.logged("refused") and "PRIVATE KEY" not in client.daemon.text()
     lab.clear()
     client.clock.forward(150)
     wait_for(lambda: client.serial() != good, "a good one")
@@ -39,10 +41,12 @@ def test_f73_future(client, lab):
     def refused_or_kept():
         return lab.hits() == 1
     wait_for(refused_or_kept, "the certificate to be fetched")
+    client.daemon.wait_condition("certificates", "cert", "Issuing", "True", "NotYetValid")
     assert client.serial() == good
     lab.clear()
     client.clock.forward(3700)
     wait_for(lambda: client.serial() != good, "a new certificate")
+    assert lab.count("neworder") == 0, "ordered anew although it was there"
 
 
 @pytest.mark.parametrize("spec", ["cert-swapped", "cert-crlf"])

@@ -1,21 +1,29 @@
 """FAULTS.md, section 6: orders and authorizations."""
+import base64
+
 import pytest
 
-from proc import wait_for
+from proc import run, wait_for
 import world
 
 
 def test_f51_authorization_invalid(client, lab):
     """The attempt ends at once, what the CA said is told for the name, and the next one comes after the back-off."""
     client.up()
-    lab.set("authz-invalid")
+    lab.set("authz-invalid:skip=3", "authz-pending:sec=100000", "order-pending:sec=100000")
     hosts = client.ask(names=3)
     said = client.told(None)
     assert any(h in said for h in hosts), said
+    assert "did not match" in said and "Timeout during connect" in said, said  # its error, and the subproblem
     assert client.failures() == 1 and lab.count("neworder") == 1
+    # The other names are given back: CAs count pending authorizations.
+    def given_back():
+        return len({r["path"] for r in lab.log("authz") if r["payload"] == {"status": "deactivated"}}) == 2
+    wait_for(given_back, "the other authorizations to be deactivated", alive=client.daemon.process)
+    lab.clear()
     client.clock.forward(150)
     client.ready()
-    assert lab.count("neworder") == 2
+    assert lab.count("neworder") == 1
 
 
 @pytest.mark.parametrize("status", ["expired", "deactivated", "revoked"])
@@ -114,7 +122,9 @@ def test_f60_order_invalid(client, lab):
     lab.set("order-invalid")
     client.ask()
     client.told(None)
-    assert lab.count("neworder") == 1
+    assert lab.count("neworder") == 1 and client.failures() == 1
+    client.later(30)
+    assert lab.count("neworder") == 1  # not before the back-off is over
     client.clock.forward(150)
     client.ready()
 
@@ -125,12 +135,18 @@ def test_f61_order_forgotten(client, lab, spec):
     client.up()
     lab.set(spec)
     client.ask()
-    wait_for(lambda: lab.hits() == 1, "the fault")
-    client.clock.forward(1)
-    if spec == "order-expired":
-        client.clock.forward(150)
-    client.ready()
-    assert lab.count("neworder") == 2
+    client.ready()  # the clock does not move: no back-off
+    assert lab.hits() == 1 and lab.count("neworder") == 2 and client.failures() == 0
+
+
+@pytest.mark.parametrize("spec", ["order-404", "order-expired"])
+def test_f61_forgotten_again(client, lab, spec):
+    """The one in its place is forgotten too: then the attempt has failed, and waits."""
+    client.up()
+    lab.set(spec + ":times=0")
+    client.ask()
+    client.told(None)
+    assert lab.count("neworder") == 2 and client.failures() == 1
 
 
 @pytest.mark.parametrize("spec", ["order-unknown", "order-nocert"])
@@ -151,7 +167,7 @@ def test_f62_for_ever(client, lab):
 
     def told():
         client.clock.forward(600)
-        return client.told(None, timeout=0.1)
+        return client.told(None, "frobnicating", timeout=0.1)
     wait_for(told, "the end of it", 60, every=0.2)
 
 
@@ -171,20 +187,23 @@ def test_f64_bad_csr(client, lab):
     lab.set("bad-csr")
     client.ask()
     client.told(None, "badCSR")
+    refused = client.daemon.list("certificaterequests", "default")[0]["spec"]["request"]
     client.clock.forward(90000)
     client.ready()
-    csrs = [r for r in lab.log("finalize")]
-    assert len(csrs) == 2
+    assert lab.count("finalize") == 2
+    public = [run("openssl", "req", "-noout", "-pubkey", data=base64.b64decode(r).decode()).stdout
+              for r in (refused, client.daemon.list("certificaterequests", "default")[0]["spec"]["request"])]
+    assert public[0] != public[1], "the refused key again"
 
 
 def test_f65_names_refused(client, lab):
     client.up()
     lab.set("rejected:times=0")
     client.ask(names=3)
-    client.told(None, "rejectedIdentifier")
+    client.told("RejectedIdentifier", "blocked.example.com", "policy forbids this name")
     asked = lab.count("neworder")
-    client.clock.forward(3000)
-    assert lab.count("neworder") == asked, "asked again within the hour"
+    client.later(12 * 3600)
+    assert lab.count("neworder") == asked, "asked again within half a day"
 
 
 def test_f65_blocked(make_lab, make_client):
@@ -199,10 +218,13 @@ def test_f66_caa(client, lab):
     client.up()
     lab.set("caa:times=0")
     client.ask()
-    client.told(None, "caa")
+    client.told("Caa", "example.com")  # what the CA says that it found
     asked = lab.count("neworder")
-    client.clock.forward(1800)
-    assert lab.count("neworder") == asked, "asked again within half an hour"
+    client.later(12 * 3600)
+    assert lab.count("neworder") == asked, "asked again within half a day"
+    lab.clear()
+    client.later(24 * 3600)
+    client.ready()
 
 
 def test_f67_already_replaced(client, lab):
