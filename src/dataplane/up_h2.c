@@ -168,8 +168,8 @@ void up_stream_arm(struct up_stream *stream)
 	const struct plane_limits *limits = limits_of(stream->h2);
 	int64_t wait = limits->body_idle_ms;
 
-	if (stream->streams)
-		wait = limits->tunnel_idle_ms;
+	if (stream->streams && !(stream->ended && stream->leg.ex->upgraded))
+		wait = limits->tunnel_idle_ms; /* as long as a tunnel is open both ways */
 	else if (!stream->head_done && (stream->ended || asks_for_tunnel(stream)))
 		wait = limits->upstream_response_ms;
 	stream->armed_ms = loop_now(loop_of(stream->h2));
@@ -593,7 +593,7 @@ static void settle_streams(struct up_h2 *h2)
 			go_on(stream);
 		} else if (is_extra(stream)) {
 			stream_fail(stream, 503, "upstream_busy", false);
-		} else if (stream->held) {
+		} else if (stream->held && h2->settled) {
 			up_h2_submit(stream);
 		} else {
 			stream->full = false;
