@@ -46,6 +46,7 @@ struct run { /* what only memory knows of a Challenge */
 	bool over;    /* the record is taken away, or was never made; the object is to go */
 	bool ending;  /* it is to be taken away */
 	bool orphan;  /* the object is gone */
+	bool again;   /* it was deleted by somebody else, and stored again until it is cleaned up */
 	enum phase phase;
 	struct place_finder *finder;
 	struct dns01_job *job;
@@ -320,11 +321,6 @@ static void present(struct run *run)
 
 /* ---- where it belongs ---- */
 
-static json_t *place_json(const struct place *place)
-{
-	return json_pack("{s:s, s:s}", "name", place->name, "zone", place->zone);
-}
-
 static void place_found(void *arg, const struct place *place, const struct err *err)
 {
 	struct run *run = arg;
@@ -343,7 +339,7 @@ static void place_found(void *arg, const struct place *place, const struct err *
 	}
 	new_phase(run);
 	status = pending_status(object, "the TXT record is being made");
-	json_object_set_new(status, "record", place_json(place));
+	json_object_set_new(status, "record", dns01_place_json(place));
 	(void)put(run, object, status);
 }
 
@@ -364,7 +360,7 @@ static void lookup_found(void *arg, const struct place *place, const struct err 
 		return;
 	}
 	status = status_copy(object);
-	json_object_set_new(status, "lookup", place_json(place));
+	json_object_set_new(status, "lookup", dns01_place_json(place));
 	(void)put(run, object, status);
 }
 
@@ -600,11 +596,18 @@ static void take_step(struct run *run)
 		check(run);
 }
 
-/* Deleted by somebody else: what was presented is taken away by what memory knows. */
+/* Deleted by somebody else: it comes back until what was presented is taken away, which a kill
+ * must not forget. When it cannot, memory knows enough. */
 static void without_object(struct run *run)
 {
 	if (run->over) {
 		run_end(run);
+		return;
+	}
+	if (!run->again && json_at(run->last, "status.record") != NULL) {
+		run->again = true;
+		put_object(&(struct wake){run->ctl, CTL_DNS01, run->key}, kind_of_challenge(), NULL,
+			   dns01_left_behind(run->last));
 		return;
 	}
 	if (!run->orphan)

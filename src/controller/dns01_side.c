@@ -51,6 +51,27 @@ void dns01_counts_metrics(const struct dns01_counts *counts, size_t under_way, s
 	}
 }
 
+json_t *dns01_left_behind(const json_t *challenge)
+{
+	static const char *const gone[] = {"uid", "resourceVersion", "creationTimestamp",
+					   "generation"};
+	json_t *body = json_deep_copy(challenge);
+	json_t *meta = json_object_get(body, "metadata");
+	json_t *status = json_object_get(body, "status");
+
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		json_object_del(meta, gone[i]);
+	json_object_set_new(status, "cleanUp", json_true());
+	json_object_set_new(status, "reason",
+			    json_string("it was deleted; its TXT record is being taken away"));
+	return body;
+}
+
+json_t *dns01_place_json(const struct place *place)
+{
+	return json_pack("{s:s, s:s}", "name", place->name, "zone", place->zone);
+}
+
 bool dns01_names_secret(const json_t *dns01, const char *secret)
 {
 	const char *provider = dns01_provider_name(dns01), *member;

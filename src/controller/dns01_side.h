@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "codec/json.h"
 #include "dns01/job.h"
+#include "dns01/look.h"
 
 #include <stdbool.h>
 
@@ -24,6 +25,12 @@ struct dns01_counts { /* zeroed is none */
 void dns01_count(struct dns01_counts *counts, const json_t *dns01, enum dns01_action action,
 		 bool fine);
 void dns01_counts_metrics(const struct dns01_counts *counts, size_t under_way, struct buf *out);
+
+/* A Challenge that was deleted though its record is there, as it is to be stored again: to be
+ * cleaned up, and nothing else. New value. */
+json_t *dns01_left_behind(const json_t *challenge);
+
+json_t *dns01_place_json(const struct place *place); /* as a status has it; new value */
 
 /* Does the solver name this Secret? */
 bool dns01_names_secret(const json_t *dns01, const char *secret);

@@ -204,6 +204,38 @@ def test_delegated_zone(daemons, knot_ca):
     wait_for(lambda: server.txt("www.challenges." + zone) == [], "the records to go", 30)
 
 
+def test_a_challenge_deleted_by_hand_leaves_nothing(daemons, knot_ca, box):
+    """Its record cannot be taken away now, and then the daemon is killed: it is not forgotten."""
+    zone = "del.example.test"
+    server, ca = knot_ca(zone)
+    (box / "second").mkdir()
+    second = dns01.Knot(box / "second", zone)  # lacks the record: the Challenge stays as it is
+    daemon = daemons(dns=server.address).start()
+    try:
+        solver = rfc2136(server)
+        solver["nameservers"] = [server.address, second.address]
+        daemon.apply(text_secret("update-key", **{"tsig-secret-key": server.SECRET}), issuer(ca, solver),
+                     world.certificate("wild", "*." + zone, privateKey=KEY))
+        wait_for(lambda: len(server.txt("_acme-challenge." + zone)) == 1, "the record", 60)
+        wait_for(lambda: daemon.list("challenges")[0]["status"].get("presented"), "it to be noted")
+        daemon.apply(text_secret("update-key", **{"tsig-secret-key": base64.b64encode(b"another").decode()}))
+        daemon.cli("delete", "certificate", "wild")
+        wait_for(lambda: daemon.list("orders") == [], "the order to go")
+        first = daemon.list("challenges")[0]["metadata"]
+        daemon.raw("DELETE", "/apis/acme.cert-manager.io/v1/namespaces/default/challenges/" + first["name"])
+        back = wait_for(lambda: [c for c in daemon.list("challenges") if c["metadata"]["uid"] != first["uid"]],
+                        "the Challenge to be there again")
+        assert back[0]["status"]["cleanUp"] is True
+        daemon.kill()
+        daemon.start()
+        assert len(server.txt("_acme-challenge." + zone)) == 1
+        daemon.apply(text_secret("update-key", **{"tsig-secret-key": server.SECRET}))
+        wait_for(lambda: server.txt("_acme-challenge." + zone) == [], "the record to go", 60)
+        wait_for(lambda: daemon.list("challenges") == [], "the Challenge to go", 60)
+    finally:
+        second.stop()
+
+
 def test_a_server_that_lacks_the_record_is_named(daemons, knot_ca, box):
     """The CA is not told before every server shows it."""
     zone = "lag.example.test"
