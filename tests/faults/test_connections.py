@@ -41,7 +41,7 @@ def test_f37_connections_that_do_not_last(client, lab, what):
 
 def test_f38_refused(client, lab):
     client.up()
-    lab.set("refuse:sec=2")
+    lab.set("refuse:sec=4")
     wait_for(lambda: not can_connect(lab), "the proxy to stop listening")
     client.ask()
     client.ready(timeout=60)
