@@ -279,7 +279,11 @@ static void test_backend_mistakes(void **state)
 		 "012345678901234567890123456789012",
 		 "spec.endpoints[1].unix.path", CAUSE_TOO_LONG, "107"},
 		{"spec.type", "DynamicResolver", "spec.type", CAUSE_NOT_SUPPORTED, NULL},
-		{"spec.tls", "{}", "spec.tls", CAUSE_FORBIDDEN, "not supported"},
+		{"spec.tls", "{sni: a.example}", "spec.tls", CAUSE_REQUIRED,
+		 "wellKnownCACertificates"},
+		{"spec.tls", "{wellKnownCACertificates: System}", "spec.tls.sni", CAUSE_REQUIRED,
+		 NULL},
+		{"spec.tls", "{wellKnownCACertificates: System, sni: a.example}", NULL, 0, NULL},
 		{"spec.appProtocols", "[h2c]", "spec.appProtocols[0]", CAUSE_NOT_SUPPORTED, NULL},
 	};
 
