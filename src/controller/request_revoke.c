@@ -157,6 +157,7 @@ static void begin(struct revoking *revoking, const struct object *request)
 
 static void store_info(struct revoking *revoking, const struct object *request)
 {
+	struct controllers *ctl = revoking->ctl;
 	json_t *status = status_copy(request);
 	json_t *info = json_deep_copy(revoking->info);
 	bool done = json_str_at(info, "time") != NULL;
@@ -170,8 +171,8 @@ static void store_info(struct revoking *revoking, const struct object *request)
 		ctl_event(revoking->ctl, kind_of_request(), request, done ? "Normal" : "Warning",
 			  done ? "Revoked" : "RevocationFailed", "%s", words);
 		json_decref(status);
-		request_revoke_forget(revoking->ctl, sv_from(request->key));
-		ctl_queue(revoking->ctl, CTL_REQUEST, sv_from(request->key));
+		request_revoke_forget(ctl, sv_from(request->key)); /* frees revoking */
+		ctl_queue(ctl, CTL_REQUEST, sv_from(request->key));
 		return;
 	}
 	ctl_put_status(revoking->ctl, CTL_REQUEST, request, status);
