@@ -309,7 +309,10 @@ static void redirect(struct exchange *ex, const struct redirect *redirect, struc
 {
 	struct str_view location = filter_location(ex, redirect, prefix, port);
 
-	if (location.len == 0)
+	/* HTTP/1.0 may leave Host away: then nothing says whither. */
+	if (redirect->hostname.len == 0 && ex->request.authority.host.len == 0)
+		exchange_fail(ex, 400, "no_host");
+	else if (location.len == 0)
 		exchange_fail(ex, 431, "head_too_large");
 	else
 		local_answer(ex, redirect->status, location, SV(""));

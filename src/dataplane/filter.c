@@ -93,9 +93,12 @@ bool filter_forwarded(struct exchange *ex)
 	      : ex->request.major == 2 ? SV("2.0 sallyport")
 	      : ex->request.minor == 0 ? SV("1.0 sallyport")
 				       : SV("1.1 sallyport");
+	if (host_of(ex).len == 0) /* HTTP/1.0 */
+		fields_remove_id(fields, FIELD_X_FORWARDED_HOST);
+	else if (!fields_set_id(fields, FIELD_X_FORWARDED_HOST, host_of(ex)))
+		return false;
 	return fields_set_id(fields, FIELD_X_FORWARDED_FOR, clientip_forwarded(ex)) &&
 	       fields_set_id(fields, FIELD_X_FORWARDED_PROTO, proto_of(ex)) &&
-	       fields_set_id(fields, FIELD_X_FORWARDED_HOST, host_of(ex)) &&
 	       fields_set_id(fields, FIELD_VIA, via) && !ex->arena.spent;
 }
 

@@ -441,6 +441,26 @@ static void test_redirect_fields(void **state)
 	close(client);
 }
 
+/* HTTP/1.0 without Host: no address can be made up, neither for the client nor for the backend. */
+static void test_no_host(void **state)
+{
+	struct wire *wire = *state;
+	int client = wire_dial(wire), backend;
+
+	wire_put(client, SV("GET /denied HTTP/1.0\r\n\r\n"));
+	has(wire_get(client, "\r\n\r\n", got), "HTTP/1.1 400 ");
+	has_not(got, "location:");
+	close(client);
+	client = wire_dial(wire);
+	wire_put(client, SV("GET / HTTP/1.0\r\n\r\n"));
+	backend = wire_backend(wire);
+	has_not(wire_get(backend, "\r\n\r\n", got), "x-forwarded-host");
+	wire_put(backend, SV(OK));
+	has(wire_get(client, "ok", got), " 200 ");
+	close(client);
+	close(backend);
+}
+
 static int start(void **state)
 {
 	struct wire_setup setup = wire_setup_default();
@@ -473,6 +493,7 @@ int main(void)
 		EACH(test_preflights),
 		EACH(test_cors),
 		EACH(test_redirect_fields),
+		EACH(test_no_host),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
