@@ -211,7 +211,7 @@ def after_sallyport(sandbox):
 
 def after_sallyportd(sandbox):
     assert sandbox.daemon.exists("namespaces", "team", None)
-    assert (sandbox.box / "root" / "sallyport.db").stat().st_size > 0
+    assert (sandbox.box / "root" / "save.db").stat().st_size > 0
 
 
 def after_httproute(sandbox):
