@@ -54,6 +54,8 @@ def test_f75_f76_killed_at_a_step(client, lab, step, when):
         hosts = [client.name()]
         daemon.apply(world.certificate("cert", *hosts, privateKey={"algorithm": "ECDSA", "size": 256}), check=False)
     dies(client)
+    # What the daemon sent goes on to the authority: it has to be there before anybody can find it.
+    wait_for(lambda: lab.log(step)[-1].get("status"), "the authority to have dealt with the request")
     lab.clear()
     daemon.start()
     daemon.wait_condition("clusterissuers", "ca", "Ready", ns=None)
