@@ -50,7 +50,7 @@ static struct stage {
 	int fd; /* the backend's end of the newest connection; -1: ended */
 	unsigned conns;
 	bool deaf;  /* the backend reads nothing */
-	bool stops; /* clients take nothing for now */
+	bool stops; /* clients take nothing until it is cleared */
 	struct later later[8192];
 	size_t later_count;
 } stage;

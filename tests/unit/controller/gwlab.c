@@ -331,11 +331,11 @@ const char *lab_condition(struct lab *lab, const char *key, const char *path, co
 
 	if (condition == NULL)
 		return "none";
-	snprintf(text, sizeof(text), "%s/%s", json_str_at(condition, "status"),
-		 json_str_at(condition, "reason"));
-	if (json_int_at(condition, "observedGeneration", 0) !=
-	    json_int_at(lab_object(lab, key), "metadata.generation", 0))
-		strcat(text, " of an old generation");
+	bool is_old = json_int_at(condition, "observedGeneration", 0) !=
+		      json_int_at(lab_object(lab, key), "metadata.generation", 0);
+
+	snprintf(text, sizeof(text), "%s/%s%s", json_str_at(condition, "status"),
+		 json_str_at(condition, "reason"), is_old ? " of an old generation" : "");
 	return text;
 }
 
