@@ -8,7 +8,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define PIECES_MAX 16 /* of one sendmsg: 512 KiB */
+#define PIECES_MAX  16                 /* of one sendmsg: 512 KiB */
+#define SEND_AT     WORKER_BUFFER_SIZE /* queued bytes that leave before the end of the turn */
+#define DIRECT_SEND 16384              /* plain bytes that do not go through the queue */
 
 enum conn_io conn_read(struct conn *conn, struct window *window)
 {
@@ -53,6 +55,24 @@ static ssize_t send_pieces(int fd, struct iovec *pieces, int count)
 	return sent;
 }
 
+/* What became of asked bytes: sent of them, or -1 with errno. False: the connection is broken. */
+static bool note_sent(struct conn *conn, size_t asked, ssize_t sent)
+{
+	struct conn_buffers *buffers = conn->buffers;
+
+	if (sent < 0 && errno != EAGAIN) {
+		buffers->failed = true;
+		conn_touch(conn);
+		return false;
+	}
+	if (sent > 0) {
+		buffers->sent += (uint64_t)sent;
+		metric_add(&conn->worker->metrics.bytes_sent, (uint64_t)sent);
+	}
+	buffers->blocked = sent < (ssize_t)asked;
+	return true;
+}
+
 enum conn_io conn_send(struct conn *conn)
 {
 	struct conn_buffers *buffers = conn->buffers;
@@ -65,19 +85,25 @@ enum conn_io conn_send(struct conn *conn)
 
 		for (int i = 0; i < count; i++)
 			asked += pieces[i].iov_len;
-		if (sent < 0 && errno != EAGAIN) {
-			buffers->failed = true;
-			conn_touch(conn);
+		if (!note_sent(conn, asked, sent))
 			return IO_ERROR;
-		}
-		if (sent > 0) {
+		if (sent > 0)
 			buffers_sent(buffers, conn->worker, (size_t)sent);
-			buffers->sent += (uint64_t)sent;
-			metric_add(&conn->worker->metrics.bytes_sent, (uint64_t)sent);
-		}
-		buffers->blocked = sent < (ssize_t)asked;
 	}
 	return buffers->queued == 0 ? IO_OK : IO_AGAIN;
+}
+
+/* Plain bytes: a long run is not copied when nothing waits before it. Returns what is left. */
+static struct str_view send_direct(struct conn *conn, struct str_view bytes)
+{
+	struct conn_buffers *buffers = conn->buffers;
+	struct iovec piece = {.iov_base = (char *)bytes.data, .iov_len = bytes.len};
+	ssize_t sent;
+
+	if (bytes.len < DIRECT_SEND || buffers->queued > 0 || buffers->blocked || buffers->failed)
+		return bytes;
+	sent = send_pieces(conn->watch.fd, &piece, 1);
+	return note_sent(conn, bytes.len, sent) && sent > 0 ? sv_skip(bytes, (size_t)sent) : bytes;
 }
 
 /* ---- for the codecs ---- */
@@ -172,10 +198,15 @@ void conn_write(struct conn *conn, struct str_view bytes)
 	CONN_CHECK(conn);
 	if (conn->state != CONN_SERVING || bytes.len == 0)
 		return;
-	if (conn->tls != NULL)
+	if (conn->tls != NULL) {
 		tls_write(conn, bytes);
-	else
+	} else {
+		bytes = send_direct(conn, bytes);
 		buffers_queue(conn->buffers, conn->worker, bytes.data, bytes.len);
+	}
+	/* At once, while it is in the processor's caches; the buffer is used again for the next. */
+	if (conn->buffers->queued >= SEND_AT && !conn->buffers->failed)
+		(void)conn_send(conn);
 	conn->buffers->full = conn->buffers->full || conn_full(conn);
 	conn_touch(conn);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define INTERIMS_MAX 32
+#define READS_A_TURN 8 /* of one connection */
 
 /* Both messages ended where their framing says, and nothing is left over, neither here nor in the
  * kernel: somebody else may have it. */
@@ -236,8 +237,17 @@ static bool read_once(struct upstream_conn *up)
 	return false;
 }
 
+static bool wants_read(const struct upstream_conn *up)
+{
+	return up->state == UP_ACTIVE && up->readable && !up->paused;
+}
+
 void up_read(struct upstream_conn *up)
 {
-	while (up->state == UP_ACTIVE && up->readable && !up->paused && read_once(up))
+	unsigned reads = 0;
+
+	while (wants_read(up) && reads++ < READS_A_TURN && read_once(up))
 		;
+	if (wants_read(up)) /* a fast backend with a fast client: the others have their turn */
+		task_defer(up_loop(up), &up->turn);
 }
