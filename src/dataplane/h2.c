@@ -137,8 +137,15 @@ static void stream_free(struct h2_stream *stream)
 	free(stream);
 }
 
+static void free_gone(struct h2 *h2)
+{
+	while (!list_empty(&h2->gone))
+		stream_free(LIST_ENTRY(h2->gone.next, struct h2_stream, link));
+}
+
 static void drop_streams(struct h2 *h2)
 {
+	free_gone(h2);
 	while (!list_empty(&h2->streams))
 		stream_free(LIST_ENTRY(h2->streams.next, struct h2_stream, link));
 }
@@ -163,6 +170,7 @@ static void end_conn(struct h2 *h2)
 
 static void h2_send(struct h2 *h2)
 {
+	free_gone(h2);
 	while (!h2->over && !conn_full(h2->conn)) {
 		const uint8_t *bytes;
 		ssize_t count = nghttp2_session_mem_send(h2->session, &bytes);
@@ -511,6 +519,11 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 		count_reset(stream);
 	h2_scan_closed(&h2->scan, id, !stream->peer_reset && !stream->peer_ended);
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, NULL);
+	if (h2->lending) {
+		list_remove(&stream->link);
+		list_append(&h2->gone, &stream->link);
+		return 0;
+	}
 	stream_free(stream);
 	if (h2->stream_count == 0)
 		set_deadline(h2);
@@ -665,6 +678,7 @@ static void h2_open(struct conn *conn)
 	h2->conn = conn;
 	conn->codec = h2;
 	list_init(&h2->streams);
+	list_init(&h2->gone);
 	task_init(&h2->flush, h2_flush);
 	timer_init(&h2->goodbye, goodbye_over);
 	h2_guard_init(&h2->guard, now_of(h2));

@@ -5,6 +5,7 @@
 #define STREAM_BUFFER 65536 /* response bytes that one stream may have waiting */
 #define CONN_BUFFER \
 	1048576 /* in all streams of a connection; above it each gets no more until it is empty */
+#define LEND_MIN   8192 /* content that is framed where it lies when nothing waits before it */
 #define FIELDS_MAX 512
 
 static nghttp2_nv nv_new(struct str_view name, struct str_view value)
@@ -94,11 +95,29 @@ static void send_trailers(struct h2_stream *stream)
 	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
 }
 
+/* What is next to be framed. */
+static struct str_view waiting(const struct h2_stream *stream)
+{
+	return stream->lent.len > 0 ? stream->lent : buf_view(&stream->out);
+}
+
+static void framed(struct h2_stream *stream, size_t length)
+{
+	if (stream->lent.len > 0) {
+		stream->lent = sv_skip(stream->lent, length);
+		return;
+	}
+	buf_take(&stream->out, length);
+	stream->h2->buffered -= length;
+	if (buf_len(&stream->out) == 0)
+		buf_release(&stream->out);
+}
+
 static ssize_t read_content(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length,
 			    uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
 	struct h2_stream *stream = source->ptr;
-	size_t there = buf_len(&stream->out);
+	size_t there = waiting(stream).len;
 
 	(void)session;
 	(void)id;
@@ -129,13 +148,10 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
 	if (conn_full(h2->conn))
 		return NGHTTP2_ERR_WOULDBLOCK;
 	conn_write(h2->conn, sv_new((const char *)framehd, 9));
-	conn_write(h2->conn, sv_head(buf_view(&stream->out), length));
-	buf_take(&stream->out, length);
-	h2->buffered -= length;
-	h2_guard_sent(&h2->guard, length, buf_len(&stream->out) == 0);
+	conn_write(h2->conn, sv_head(waiting(stream), length));
+	framed(stream, length);
+	h2_guard_sent(&h2->guard, length, waiting(stream).len == 0);
 	stream->active_ms = loop_now(h2->conn->worker->loop);
-	if (buf_len(&stream->out) == 0)
-		buf_release(&stream->out);
 	(void)frame;
 	if (stream->full && buf_len(&stream->out) <= stream_buffer(h2) / 2) {
 		stream->full = false;
@@ -173,20 +189,56 @@ void h2_respond(struct exchange *ex)
 	h2_flush_later(stream->h2);
 }
 
+static void resume(struct h2_stream *stream)
+{
+	if (stream->deferred)
+		(void)nghttp2_session_resume_data(stream->h2->session, stream->id);
+	stream->deferred = false;
+}
+
+/* Small answers rather share a frame with their end. */
+static bool may_lend(const struct h2_stream *stream, size_t len)
+{
+	return len >= LEND_MIN && buf_len(&stream->out) == 0 && !stream->h2->receiving &&
+	       !stream->h2->lending && !stream->aborted && !stream->wasted;
+}
+
+/* A long run is framed from where it lies, as far as windows and socket allow. Returns what is
+ * left. We are inside a call of the exchange: other streams may close, none is freed. */
+static struct str_view h2_lend(struct h2_stream *stream, struct str_view bytes)
+{
+	struct h2 *h2 = stream->h2;
+	const uint8_t *frames;
+	ssize_t count = 1;
+
+	if (!may_lend(stream, bytes.len))
+		return bytes;
+	h2->lending = true;
+	stream->lent = bytes;
+	resume(stream);
+	while (stream->lent.len > 0 && count > 0 && !conn_full(h2->conn)) {
+		count = nghttp2_session_mem_send(h2->session, &frames);
+		if (count > 0)
+			conn_write(h2->conn, sv_new((const char *)frames, (size_t)count));
+	}
+	h2->lending = false;
+	bytes = stream->lent;
+	stream->lent = SV_NONE;
+	return bytes;
+}
+
 bool h2_body(struct exchange *ex, struct str_view bytes)
 {
 	struct h2_stream *stream = ex->stream;
 	struct h2 *h2 = stream->h2;
 
+	bytes = h2_lend(stream, bytes);
 	if (!buf_add(&stream->out, bytes)) {
 		h2_abort(ex);
 		return true;
 	}
 	h2->buffered += bytes.len;
-	if (stream->deferred) {
-		stream->deferred = false;
-		(void)nghttp2_session_resume_data(h2->session, stream->id);
-	}
+	resume(stream);
 	h2_flush_later(h2);
 	stream->full = stream->full || buf_len(&stream->out) >= stream_buffer(h2) ||
 		       h2->buffered >= CONN_BUFFER;
@@ -202,10 +254,7 @@ void h2_finish(struct exchange *ex, const struct fields *trailers)
 		stream->trailers = *trailers;
 		stream->has_trailers = true;
 	}
-	if (stream->deferred) {
-		stream->deferred = false;
-		(void)nghttp2_session_resume_data(stream->h2->session, stream->id);
-	}
+	resume(stream);
 	h2_flush_later(stream->h2);
 }
 

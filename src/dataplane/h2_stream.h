@@ -19,6 +19,7 @@ struct h2 { /* codec state of one connection */
 	struct h2_guard guard;
 	struct h2_scan scan;
 	struct list streams;
+	struct list gone; /* streams that closed inside h2_lend: freed by the next h2_send */
 	unsigned stream_count, requests;
 	unsigned continuations; /* frames of the header block that is coming ... */
 	uint64_t block;         /* ... and its octets */
@@ -29,6 +30,7 @@ struct h2 { /* codec state of one connection */
 	struct timer goodbye;   /* from the first GOAWAY to the second */
 	bool receiving; /* inside nghttp2_session_mem_recv: streams are not freed, nothing is sent
 			 */
+	bool lending;   /* inside h2_lend: streams are not freed */
 	bool leaving;   /* GOAWAY that names no last stream was submitted */
 	bool ending;    /* GOAWAY that does */
 	bool noisy;     /* the guard has had enough */
@@ -42,6 +44,7 @@ struct h2_stream {
 	int32_t id;
 	struct exchange *ex;
 	struct h2_head head;    /* the request's, then the trailers' */
+	struct str_view lent;   /* response content, only during h2_lend; out is empty then */
 	struct buf out;         /* response content that waits for the window */
 	struct buf early;       /* of a tunnel, before the backend has agreed to it */
 	struct fields trailers; /* of the response */

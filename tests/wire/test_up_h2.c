@@ -137,6 +137,97 @@ static void test_headers_only(void **state)
 	h2_close(&origin);
 }
 
+/* ---- long answers: framed for the client from where they lie ---- */
+
+#define LONG 12000
+
+/* Content of which each byte tells its place. */
+static struct str_view pattern(char *content, size_t from, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		content[i] = (char)((from + i) % 251);
+	return sv_new(content, len);
+}
+
+/* The next content of stream 1 is the pattern's, from there on; returns where it ends. What comes
+ * for stream 3 meanwhile is counted. */
+static size_t await_pattern(struct h2raw *client, size_t from, size_t *other)
+{
+	struct h2_frame frame;
+
+	for (;;) {
+		h2_await(client, NGHTTP2_DATA, -1, &frame);
+		if (frame.stream == 1)
+			break;
+		*other += frame.payload.len;
+	}
+	for (size_t i = 0; i < frame.payload.len; i++)
+		assert_int_equal((unsigned char)frame.payload.data[i], (from + i) % 251);
+	return from + frame.payload.len;
+}
+
+/* In one read one stream ends and a long run of another comes: the run is framed at once, so the
+ * first closes inside the call for the second. */
+static void test_end_beside_long(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin, client;
+	struct h2_frame frame;
+	char content[LONG];
+	size_t have = 0, other = 0;
+
+	h2_open(&client, wire_dial(wire));
+	h2_request(&client, 1, H2_END_STREAM, "GET /long");
+	h2_request(&client, 3, H2_END_STREAM, "GET /short");
+	h2_flush(&client);
+	accept_backend(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 3, &frame);
+	h2_headers(&origin, 1, 0, ":status: 200");
+	h2_headers(&origin, 3, 0, ":status: 200");
+	h2_data(&origin, 3, H2_END_STREAM, SV("ok"));
+	h2_data(&origin, 1, 0, pattern(content, 0, LONG));
+	h2_flush(&origin);
+	while (have < LONG)
+		have = await_pattern(&client, have, &other);
+	h2_data(&origin, 1, H2_END_STREAM, pattern(content, LONG, LONG));
+	h2_flush(&origin);
+	while (have < 2 * LONG)
+		have = await_pattern(&client, have, &other);
+	assert_int_equal(have, 2 * LONG);
+	assert_int_equal(other, 2);
+	h2_close(&client);
+	h2_close(&origin);
+}
+
+/* Windows that end inside of such runs: no byte is lost, doubled or out of order. */
+static void test_long_and_narrow(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin, client;
+	char content[LONG];
+	size_t have = 0, other = 0;
+
+	h2_open(&client, wire_dial(wire));
+	h2_setting(&client, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 7001);
+	h2_request(&client, 1, H2_END_STREAM, "GET /long");
+	h2_flush(&client);
+	accept_backend(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &(struct h2_frame){.fields = ""});
+	h2_headers(&origin, 1, 0, ":status: 200");
+	for (size_t i = 0; i < 4; i++)
+		h2_data(&origin, 1, i == 3 ? H2_END_STREAM : 0, pattern(content, i * LONG, LONG));
+	h2_flush(&origin);
+	while (have < 4 * LONG) {
+		have = await_pattern(&client, have, &other);
+		h2_number(&client, NGHTTP2_WINDOW_UPDATE, 1, 5003);
+		h2_number(&client, NGHTTP2_WINDOW_UPDATE, 0, 5003);
+		h2_flush(&client);
+	}
+	assert_int_equal(have, 4 * LONG);
+	h2_close(&client);
+	h2_close(&origin);
+}
+
 /* ---- one connection, many exchanges ---- */
 
 /* Answered in the other order; a third request uses the same connection afterwards. */
@@ -695,6 +786,8 @@ int main(void)
 		EACH(test_request),
 		EACH(test_streams),
 		EACH(test_headers_only),
+		EACH(test_end_beside_long),
+		EACH(test_long_and_narrow),
 		EACH(test_shared),
 		EACH(test_streams_max),
 		EACH(test_goaway),
