@@ -1,5 +1,5 @@
-/* dataplane/h2_stream.h - one connection of HTTP/2 and its streams, as h2.c and h2_reply.c share
- * them */
+/* dataplane/h2_stream.h - one connection of HTTP/2 and its streams, as h2.c, h2_request.c and
+ * h2_reply.c share them */
 #ifndef DATAPLANE_H2_STREAM_H
 #define DATAPLANE_H2_STREAM_H
 
@@ -9,6 +9,7 @@
 #include "dataplane/exchange.h"
 #include "dataplane/h2_guard.h"
 #include "dataplane/h2_scan.h"
+#include "dataplane/worker.h"
 #include "http/h2_head.h"
 
 #include <nghttp2/nghttp2.h>
@@ -67,6 +68,42 @@ struct h2_stream {
 	bool peer_reset; /* by the client */
 	bool sent_all;   /* END_STREAM is out */
 };
+
+static inline int64_t h2_now(const struct h2 *h2)
+{
+	return loop_now(h2->conn->worker->loop);
+}
+
+static inline const struct plane_limits *h2_limits_of(const struct h2 *h2)
+{
+	return h2->conn->limits;
+}
+
+/* What the leg to a backend holds, whatever a policy allows its clients. */
+static inline uint32_t h2_backend_buffer(const struct conn *conn)
+{
+	return conn->worker->config->limits.buffer;
+}
+
+/* ---- h2.c: the connection ---- */
+void h2_set_deadline(struct h2 *h2);
+void h2_begin_goodbye(struct h2 *h2); /* GOAWAY twice; what runs is finished */
+/* One more thing that costs us and brings nothing; too many of them end the connection. */
+void h2_count_noise(struct h2 *h2, enum h2_attack attack);
+void h2_calm_down(struct h2 *h2, enum h2_attack attack);   /* ENHANCE_YOUR_CALM, now */
+struct h2_stream *h2_stream_of(struct h2 *h2, int32_t id); /* NULL: not open, or broken */
+
+/* ---- h2_request.c: from the client to the exchange ---- */
+void h2_reset_stream(struct h2_stream *stream, uint32_t error); /* for a mistake of the client */
+void h2_on_stream_frame(struct h2 *h2, const nghttp2_frame *frame); /* HEADERS or DATA, whole */
+void h2_request_resume(struct exchange *ex);
+void h2_tunnel(struct exchange *ex);
+/* Callbacks of nghttp2. */
+int h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg);
+int h2_on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		 size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags, void *arg);
+int h2_on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len,
+	       void *arg);
 
 /* ---- h2_reply.c: from the exchange to the client ---- */
 void h2_flush_later(struct h2 *h2);
