@@ -3,26 +3,18 @@
  * As in h2.c the library frames and keeps flow control, and http/h2_head.h judges messages. A
  * stream's window is opened again only by what its client has taken, so a slow client stops its own
  * stream and no other; the connection's window is opened at once, and so what waits here is at most
- * STREAM_WINDOW for each stream.
+ * UP_H2_WINDOW for each stream.
  */
 #include "dataplane/up_h2.h"
 
 #include "base/own.h"
-#include "dataplane/websocket.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STREAM_WINDOW 131072  /* response bytes that a stream may have under way */
-#define CONN_WINDOW   4194304 /* all streams of a connection together */
-#define INTERIMS_MAX  32
-#define READS_A_TURN  8 /* of one connection */
-
-static const struct plane_limits *limits_of(const struct up_h2 *h2)
-{
-	return &h2->owner->worker->config->limits;
-}
+#define CONN_WINDOW  4194304 /* all streams of a connection together */
+#define READS_A_TURN 8       /* of one connection */
 
 static struct loop *loop_of(const struct up_h2 *h2)
 {
@@ -45,11 +37,11 @@ static void release(void *object)
 static void set_idle(struct up_h2 *h2)
 {
 	if (h2->stream_count == 0 && !h2->closed)
-		timer_in(loop_of(h2), &h2->timer, limits_of(h2)->upstream_idle_ms);
+		timer_in(loop_of(h2), &h2->timer, up_h2_limits(h2)->upstream_idle_ms);
 }
 
 /* The library may know it longer. */
-static void stream_drop(struct up_stream *stream)
+void up_stream_drop(struct up_stream *stream)
 {
 	struct up_h2 *h2 = stream->h2;
 
@@ -90,8 +82,7 @@ static enum leg_fate fate_of(const struct up_stream *stream, bool refused)
 	return LEG_SEEN;
 }
 
-static void stream_fail(struct up_stream *stream, uint16_t status, const char *failure,
-			bool refused)
+void up_stream_fail(struct up_stream *stream, uint16_t status, const char *failure, bool refused)
 {
 	struct exchange *ex = stream->leg.ex;
 	enum leg_fate fate = fate_of(stream, refused);
@@ -100,7 +91,7 @@ static void stream_fail(struct up_stream *stream, uint16_t status, const char *f
 		up_give_back(ex, &stream->out);
 	if (fate == LEG_SEEN && !stream->hopeless)
 		upstream_judge(ex, status);
-	stream_drop(stream);
+	up_stream_drop(stream);
 	exchange_upstream_failed(ex, status, failure, fate);
 }
 
@@ -150,12 +141,12 @@ static void conn_fail(struct up_h2 *h2, const char *failure)
 		struct up_stream *stream = LIST_ENTRY(h2->streams.next, struct up_stream, link);
 
 		stream->closed = true;
-		stream_fail(stream, 502, failure, false);
+		up_stream_fail(stream, 502, failure, false);
 	}
 	conn_close(h2);
 }
 
-/* ---- responses: deadlines ---- */
+/* ---- deadlines ---- */
 
 /* Its client has asked for a tunnel, and waits for the answer. */
 static bool asks_for_tunnel(const struct up_stream *stream)
@@ -165,7 +156,7 @@ static bool asks_for_tunnel(const struct up_stream *stream)
 
 void up_stream_arm(struct up_stream *stream)
 {
-	const struct plane_limits *limits = limits_of(stream->h2);
+	const struct plane_limits *limits = up_h2_limits(stream->h2);
 	int64_t wait = limits->body_idle_ms;
 
 	if (stream->streams && !(stream->ended && stream->leg.ex->upgraded))
@@ -190,172 +181,14 @@ static void stream_timeout(struct timer *timer)
 	metric_add(&h2->owner->worker->metrics.upstream_timeouts, 1);
 	if (h2->heard_ms <= stream->armed_ms)
 		up_h2_retire(h2); /* nothing at all came: it may be dead */
-	stream_fail(stream, 504, "upstream_timeout", false);
+	up_stream_fail(stream, 504, "upstream_timeout", false);
 }
 
-/* ---- responses: what the library reports ---- */
+/* ---- frames ---- */
 
-static struct up_stream *stream_of(struct up_h2 *h2, int32_t id)
+struct up_stream *up_stream_of(struct up_h2 *h2, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(h2->session, id);
-}
-
-static void complete(struct up_stream *stream)
-{
-	struct exchange *ex = stream->leg.ex;
-	const struct fields *trailers = stream->has_trailers ? &stream->head.fields : NULL;
-
-	pool_worked(stream->h2->endpoint);
-	stream->h2->served++;
-	stream_drop(stream);
-	exchange_upstream_end(ex, trailers);
-}
-
-/* END_STREAM has come. */
-static void response_over(struct up_stream *stream)
-{
-	const struct http_response *response = &stream->leg.ex->response;
-
-	stream->over = true;
-	if (response->framing == BODY_LENGTH && stream->received != response->length)
-		stream_fail(stream, 502, "upstream_truncated", false);
-	else if (buf_len(&stream->in) == 0)
-		complete(stream);
-}
-
-static void begin_head(struct up_stream *stream, enum h2_section section)
-{
-	const struct plane_limits *limits = limits_of(stream->h2);
-	struct h2_limits most = {.bytes = limits->head, .fields = limits->fields};
-
-	h2_head_init(&stream->head, section, &stream->leg.ex->arena, &most);
-}
-
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
-{
-	struct up_stream *stream = stream_of(arg, frame->hd.stream_id);
-
-	(void)session;
-	if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS)
-		begin_head(stream, stream->head_done ? H2_TRAILER : H2_RESPONSE);
-	return 0;
-}
-
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-		     void *arg)
-{
-	struct up_stream *stream = stream_of(arg, frame->hd.stream_id);
-
-	(void)session;
-	(void)flags;
-	if (stream != NULL)
-		(void)h2_head_add(&stream->head, sv_new((const char *)name, name_len),
-				  sv_new((const char *)value, value_len));
-	return 0;
-}
-
-static bool is_event_stream(const struct fields *fields)
-{
-	struct str_view type = fields_value(fields, FIELD_CONTENT_TYPE);
-
-	return sv_starts(type, SV("text/event-stream")) || sv_starts(type, SV("application/grpc"));
-}
-
-/* A success is the tunnel (RFC 8441, section 5). False: no room. */
-static bool take_tunnel(struct up_stream *stream)
-{
-	if (!stream->leg.ex->request.websocket || stream->leg.ex->response.status / 100 != 2)
-		return true;
-	stream->streams = true;
-	return websocket_agreed(stream->leg.ex);
-}
-
-static void on_response(struct up_stream *stream, bool end)
-{
-	struct exchange *ex = stream->leg.ex;
-	struct http_response *response = &ex->response;
-
-	if (!h2_head_response(&stream->head, end, ex->request.method_id, response) ||
-	    (http_is_interim(response->status) && ++stream->interims > INTERIMS_MAX)) {
-		stream_fail(stream, 502, "upstream_malformed", false);
-		return;
-	}
-	if (http_is_interim(response->status)) {
-		up_stream_arm(stream);
-		if (response->status != 100) /* a client that waits for it has had ours */
-			exchange_upstream_interim(ex, response);
-		return;
-	}
-	if (!take_tunnel(stream)) {
-		stream_fail(stream, 502, "response_head_too_large", false);
-		return;
-	}
-	stream->head_done = true;
-	stream->streams = stream->streams || is_event_stream(&response->fields);
-	up_stream_arm(stream);
-	exchange_upstream_head(ex);
-	if (stream->leg.ex != NULL && end)
-		response_over(stream);
-}
-
-static void on_trailers(struct up_stream *stream, bool end)
-{
-	if (stream->head.bad.status != 0 || !end) { /* RFC 9113, section 8.1 */
-		stream_fail(stream, 502, "upstream_malformed", false);
-		return;
-	}
-	stream->has_trailers = stream->head.fields.count > 0;
-	response_over(stream);
-}
-
-static void deliver(struct up_stream *stream, struct str_view bytes)
-{
-	if (!exchange_upstream_body(stream->leg.ex, bytes))
-		stream->paused = true;
-}
-
-static void open_window(struct up_stream *stream)
-{
-	if (stream->paused || stream->closed || stream->unconsumed == 0)
-		return;
-	(void)nghttp2_session_consume_stream(stream->h2->session, stream->id, stream->unconsumed);
-	stream->unconsumed = 0;
-	up_h2_flush_later(stream->h2);
-}
-
-static bool content_allowed(const struct up_stream *stream)
-{
-	const struct http_response *response = &stream->leg.ex->response;
-
-	return stream->head_done && response->framing != BODY_NONE &&
-	       (response->framing != BODY_LENGTH || stream->received <= response->length);
-}
-
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
-		   size_t len, void *arg)
-{
-	struct up_stream *stream = stream_of(arg, id);
-	struct str_view bytes = sv_new((const char *)data, len);
-
-	(void)flags;
-	(void)nghttp2_session_consume_connection(session, len);
-	if (stream == NULL)
-		return 0;
-	stream->received += len;
-	stream->unconsumed += len;
-	if (!content_allowed(stream)) {
-		stream_fail(stream, 502, "upstream_malformed", false);
-		return 0;
-	}
-	up_stream_arm(stream);
-	if (!stream->paused && buf_len(&stream->in) == 0)
-		deliver(stream, bytes);
-	else if (!buf_add(&stream->in, bytes)) /* never: the window is smaller */
-		stream_fail(stream, 502, "upstream_buffer", false);
-	if (stream->leg.ex != NULL)
-		open_window(stream);
-	return 0;
 }
 
 /* How many streams it takes at once is known from now on: those that were too many go elsewhere. */
@@ -379,29 +212,22 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 {
 	struct up_h2 *h2 = arg;
 	bool content = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-	struct up_stream *stream = content ? stream_of(h2, frame->hd.stream_id) : NULL;
-	bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+	struct up_stream *stream = content ? up_stream_of(h2, frame->hd.stream_id) : NULL;
 
 	(void)session;
 	if (frame->hd.type == NGHTTP2_GOAWAY)
 		up_h2_retire(h2);
 	else if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
 		on_settings(h2);
-	if (stream == NULL)
-		return 0;
-	if (frame->hd.type == NGHTTP2_HEADERS && stream->head_done)
-		on_trailers(stream, end);
-	else if (frame->hd.type == NGHTTP2_HEADERS)
-		on_response(stream, end);
-	else if (end)
-		response_over(stream);
+	if (stream != NULL)
+		up_stream_frame(stream, frame);
 	return 0;
 }
 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
 	bool content = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-	struct up_stream *stream = content ? stream_of(arg, frame->hd.stream_id) : NULL;
+	struct up_stream *stream = content ? up_stream_of(arg, frame->hd.stream_id) : NULL;
 
 	(void)session;
 	if (stream == NULL)
@@ -433,7 +259,7 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *arg)
 {
-	struct up_stream *stream = stream_of(arg, id);
+	struct up_stream *stream = up_stream_of(arg, id);
 
 	(void)session;
 	if (stream == NULL)
@@ -443,9 +269,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
 		return 0;
 	if (!stream->head_sent) /* on_frame_not_sent has told */
 		return 0;
-	stream_fail(stream, 502,
-		    error == NGHTTP2_REFUSED_STREAM ? "upstream_refused" : "upstream_reset",
-		    error == NGHTTP2_REFUSED_STREAM);
+	up_stream_fail(stream, 502,
+		       error == NGHTTP2_REFUSED_STREAM ? "upstream_refused" : "upstream_reset",
+		       error == NGHTTP2_REFUSED_STREAM);
 	return 0;
 }
 
@@ -534,23 +360,6 @@ static bool send_all(struct up_h2 *h2)
 	return true;
 }
 
-/* The client takes more again. */
-static void go_on(struct up_stream *stream)
-{
-	struct buf content = stream->in;
-
-	stream->resumed = false;
-	buf_init(&stream->in, STREAM_WINDOW);
-	if (buf_len(&content) > 0)
-		deliver(stream, buf_view(&content));
-	buf_deinit(&content);
-	if (stream->leg.ex == NULL)
-		return;
-	open_window(stream);
-	if (stream->over)
-		complete(stream);
-}
-
 static bool is_extra(const struct up_stream *stream)
 {
 	const struct up_h2 *h2 = stream->h2;
@@ -560,7 +369,7 @@ static bool is_extra(const struct up_stream *stream)
 
 static bool has_room(const struct up_stream *stream)
 {
-	return stream->full && buf_len(&stream->out) <= limits_of(stream->h2)->buffer / 2;
+	return stream->full && buf_len(&stream->out) <= up_h2_limits(stream->h2)->buffer / 2;
 }
 
 /* One that failed inside a call, is one too many, or goes on in one direction or the other. */
@@ -588,11 +397,11 @@ static void settle_streams(struct up_h2 *h2)
 	while (h2->attention && (stream = find_due(h2)) != NULL) {
 		h2->attention = true;
 		if (stream->failure != NULL) {
-			stream_fail(stream, stream->failure_status, stream->failure, false);
+			up_stream_fail(stream, stream->failure_status, stream->failure, false);
 		} else if (stream->resumed) {
-			go_on(stream);
+			up_stream_go_on(stream);
 		} else if (is_extra(stream)) {
-			stream_fail(stream, 503, "upstream_busy", false);
+			up_stream_fail(stream, 503, "upstream_busy", false);
 		} else if (stream->held && h2->settled) {
 			up_h2_submit(stream);
 		} else {
@@ -675,9 +484,9 @@ static nghttp2_session *session_new(struct up_h2 *h2)
 
 	if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
 		abort(); /* out of memory in a small allocation, as xmalloc */
-	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, up_h2_on_begin_headers);
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, up_h2_on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, up_h2_on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
@@ -696,11 +505,11 @@ static nghttp2_session *session_new(struct up_h2 *h2)
 
 static void greet(struct up_h2 *h2)
 {
-	const struct plane_limits *limits = limits_of(h2);
+	const struct plane_limits *limits = up_h2_limits(h2);
 	nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-		 limits->buffer < STREAM_WINDOW ? limits->buffer : STREAM_WINDOW},
+		 limits->buffer < UP_H2_WINDOW ? limits->buffer : UP_H2_WINDOW},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
 	};
 
@@ -769,7 +578,7 @@ static void leg_resume(struct leg *leg)
 
 static void leg_detach(struct leg *leg)
 {
-	stream_drop(CONTAINER_OF(leg, struct up_stream, leg));
+	up_stream_drop(CONTAINER_OF(leg, struct up_stream, leg));
 }
 
 const struct leg_codec up_h2_leg = {
@@ -791,9 +600,9 @@ struct up_stream *up_stream_new(struct up_h2 *h2, struct exchange *ex)
 	timer_stop(loop_of(h2), &h2->timer);
 	leg_join(&stream->leg, &up_h2_leg, ex);
 	stream->leg.endpoint = stream->h2->endpoint;
-	buf_init(&stream->in, STREAM_WINDOW);
+	buf_init(&stream->in, UP_H2_WINDOW);
 	stream->reads = h2->reads;
-	stream->streams = is_event_stream(&ex->request.fields);
+	stream->streams = up_h2_is_stream(&ex->request.fields);
 	up_stream_arm(stream);
 	return stream;
 }

@@ -1,5 +1,5 @@
-/* dataplane/up_h2.h - what up_h2.c (connection, responses) and up_h2_send.c (requests) share;
- * nobody else includes it
+/* dataplane/up_h2.h - what up_h2.c (the connection), up_h2_send.c (requests) and up_h2_reply.c
+ * (responses) share; nobody else includes it
  */
 #ifndef DATAPLANE_UP_H2_H
 #define DATAPLANE_UP_H2_H
@@ -12,6 +12,7 @@
 
 #define UP_H2_MAGIC       0x55503248u
 #define UP_H2_CHECK(h2)   assert((h2)->magic == UP_H2_MAGIC)
+#define UP_H2_WINDOW      131072     /* response bytes that a stream may have under way */
 #define UP_H2_STREAMS_MAX 100        /* at once, however many more the backend would take */
 #define UP_H2_OUT_HIGH    65536      /* frames that wait for the socket: no more are made */
 #define UP_H2_OUT_MAX     (1u << 20) /* bound: OUT_HIGH and one frame's head */
@@ -70,11 +71,21 @@ struct up_stream { /* one exchange */
 	bool streams;                       /* events, gRPC: long silences are normal */
 };
 
+static inline const struct plane_limits *up_h2_limits(const struct up_h2 *h2)
+{
+	return &h2->owner->worker->config->limits;
+}
+
 /* ---- up_h2.c ---- */
 void up_h2_flush_later(struct up_h2 *h2);
 void up_h2_retire(struct up_h2 *h2); /* takes no more requests */
 /* Registered, with a deadline; not submitted. */
 struct up_stream *up_stream_new(struct up_h2 *h2, struct exchange *ex);
+struct up_stream *up_stream_of(struct up_h2 *h2, int32_t id); /* NULL: over, or given up */
+void up_stream_drop(struct up_stream *stream); /* the exchange has all it gets, or is gone */
+/* Gives up and tells the exchange. refused: the backend says that it did not look at it. */
+void up_stream_fail(struct up_stream *stream, uint16_t status, const char *failure, bool refused);
+/* The same from inside a call of the exchange. */
 void up_stream_fail_later(struct up_stream *stream, uint16_t status, const char *failure);
 void up_stream_arm(struct up_stream *stream); /* something moved: the deadline is counted anew */
 
@@ -82,5 +93,17 @@ void up_stream_arm(struct up_stream *stream); /* something moved: the deadline i
 void up_h2_submit(struct up_stream *stream); /* what was held, now that SETTINGS have come */
 bool up_h2_body(struct leg *leg, struct str_view bytes);
 void up_h2_end(struct leg *leg, const struct fields *trailers);
+
+/* ---- up_h2_reply.c ---- */
+bool up_h2_is_stream(const struct fields *fields); /* its type: events, or gRPC */
+void up_stream_frame(struct up_stream *stream, const nghttp2_frame *frame); /* HEADERS, DATA */
+void up_stream_go_on(struct up_stream *stream); /* its client takes more again */
+/* Callbacks of nghttp2. */
+int up_h2_on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg);
+int up_h2_on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		    size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+		    void *arg);
+int up_h2_on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+		  size_t len, void *arg);
 
 #endif
