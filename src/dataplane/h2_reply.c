@@ -1,21 +1,12 @@
 /* dataplane/h2_reply.c - responses over HTTP/2 (RFC 9113, section 8.1) */
+#include "dataplane/h2_nv.h"
 #include "dataplane/h2_stream.h"
 #include "dataplane/worker.h"
 
 #define STREAM_BUFFER 65536 /* response bytes that one stream may have waiting */
 #define CONN_BUFFER \
 	1048576 /* in all streams of a connection; above it each gets no more until it is empty */
-#define LEND_MIN   8192 /* content that is framed where it lies when nothing waits before it */
-#define FIELDS_MAX 512
-
-static nghttp2_nv nv_new(struct str_view name, struct str_view value)
-{
-	return (nghttp2_nv){.name = (uint8_t *)name.data,
-			    .value = (uint8_t *)value.data,
-			    .namelen = name.len,
-			    .valuelen = value.len,
-			    .flags = NGHTTP2_NV_FLAG_NONE};
-}
+#define LEND_MIN 8192 /* content that is framed where it lies when nothing waits before it */
 
 void h2_flush_later(struct h2 *h2)
 {
@@ -25,36 +16,30 @@ void h2_flush_later(struct h2 *h2)
 
 /* ---- heads ---- */
 
-static bool passes(enum field_id id)
-{
-	return id != FIELD_CONTENT_LENGTH && id != FIELD_HOST && id != FIELD_TE &&
-	       !field_is_hop_by_hop(id);
-}
-
 /* :status, Date, Content-Length, then the fields of the model. Returns the count, 0: too many. */
 static size_t head_of(struct exchange *ex, const struct http_response *response, char status[3],
-		      nghttp2_nv nvs[FIELDS_MAX])
+		      nghttp2_nv nvs[H2_NVS_MAX])
 {
 	size_t count = 0;
 
 	status[0] = (char)('0' + response->status / 100);
 	status[1] = (char)('0' + response->status / 10 % 10);
 	status[2] = (char)('0' + response->status % 10);
-	nvs[count++] = nv_new(SV(":status"), sv_new(status, 3));
+	nvs[count++] = h2_nv(SV(":status"), sv_new(status, 3));
 	if (response->status >= 200 && fields_find_id(&response->fields, FIELD_DATE) == NULL)
-		nvs[count++] = nv_new(SV("date"), worker_date(ex->worker));
+		nvs[count++] = h2_nv(SV("date"), worker_date(ex->worker));
 	if (response->has_length && response->status >= 200 && response->status != 204)
-		nvs[count++] = nv_new(
+		nvs[count++] = h2_nv(
 			SV("content-length"),
 			arena_printf(&ex->arena, "%llu", (unsigned long long)response->length));
 	for (size_t i = 0; i < response->fields.count; i++) {
 		const struct field *field = &response->fields.items[i];
 
-		if (!passes(field->id))
+		if (!h2_nv_passes(field->id))
 			continue;
-		if (count == FIELDS_MAX)
+		if (count == H2_NVS_MAX)
 			return 0;
-		nvs[count++] = nv_new(field->name, field->value);
+		nvs[count++] = h2_nv(field->name, field->value);
 	}
 	return count;
 }
@@ -62,7 +47,7 @@ static size_t head_of(struct exchange *ex, const struct http_response *response,
 void h2_inform(struct exchange *ex, const struct http_response *interim)
 {
 	struct h2_stream *stream = ex->stream;
-	nghttp2_nv nvs[FIELDS_MAX];
+	nghttp2_nv nvs[H2_NVS_MAX];
 	char status[3];
 	size_t count = head_of(ex, interim, status, nvs);
 
@@ -83,14 +68,14 @@ static size_t stream_buffer(const struct h2 *h2)
 
 static void send_trailers(struct h2_stream *stream)
 {
-	nghttp2_nv nvs[FIELDS_MAX];
+	nghttp2_nv nvs[H2_NVS_MAX];
 	size_t count = 0;
 
-	for (size_t i = 0; i < stream->trailers.count && count < FIELDS_MAX; i++) {
+	for (size_t i = 0; i < stream->trailers.count && count < H2_NVS_MAX; i++) {
 		const struct field *field = &stream->trailers.items[i];
 
-		if (field_trailer_ok(field->id) && passes(field->id))
-			nvs[count++] = nv_new(field->name, field->value);
+		if (field_trailer_ok(field->id) && h2_nv_passes(field->id))
+			nvs[count++] = h2_nv(field->name, field->value);
 	}
 	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
 }
@@ -173,7 +158,7 @@ void h2_respond(struct exchange *ex)
 {
 	struct h2_stream *stream = ex->stream;
 	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_content};
-	nghttp2_nv nvs[FIELDS_MAX];
+	nghttp2_nv nvs[H2_NVS_MAX];
 	char status[3];
 	size_t count;
 	bool content = ex->response.framing != BODY_NONE || ex->upgraded;

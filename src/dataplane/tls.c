@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "dataplane/conn_io.h"
 #include "dataplane/match.h"
+#include "dataplane/tls_bio.h"
 #include "dataplane/tls_cert.h"
 #include "dataplane/tls_clients.h"
 
@@ -14,13 +15,12 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
-#define ACME_PROTOCOL    "acme-tls/1"
-#define RECORD_MAX       16384 /* plaintext of one record (RFC 8446, section 5.1) */
-#define CERTS_MAX        1024  /* parsed certificates kept by a worker */
-#define SERVER_NAME_MAX  255
-#define TICKET_SECONDS   14400 /* a session is resumed for four hours at most */
-#define TICKETS_SENT     1
-#define BIO_TYPE_OUR_OWN (100 | BIO_TYPE_SOURCE_SINK)
+#define ACME_PROTOCOL   "acme-tls/1"
+#define RECORD_MAX      16384 /* plaintext of one record (RFC 8446, section 5.1) */
+#define CERTS_MAX       1024  /* parsed certificates kept by a worker */
+#define SERVER_NAME_MAX 255
+#define TICKET_SECONDS  14400 /* a session is resumed for four hours at most */
+#define TICKETS_SENT    1
 
 struct tls_server {
 	SSL_CTX *ctx;
@@ -45,13 +45,8 @@ struct tls_conn {
 static int bio_read(BIO *bio, char *out, int len)
 {
 	struct conn *conn = BIO_get_data(bio);
-	size_t got = window_take(&conn->buffers->cipher, out, (size_t)len);
 
-	BIO_clear_retry_flags(bio);
-	if (got > 0)
-		return (int)got;
-	BIO_set_retry_read(bio);
-	return -1;
+	return tls_bio_take(bio, &conn->buffers->cipher, out, len);
 }
 
 static int bio_write(BIO *bio, const char *data, int len)
@@ -61,25 +56,6 @@ static int bio_write(BIO *bio, const char *data, int len)
 	BIO_clear_retry_flags(bio);
 	buffers_queue(conn->buffers, conn->worker, data, (size_t)len);
 	return len;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-	(void)bio;
-	(void)number;
-	(void)pointer;
-	return command == BIO_CTRL_FLUSH;
-}
-
-static BIO_METHOD *bio_method_new(void)
-{
-	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_OUR_OWN, "connection");
-
-	if (method != NULL && BIO_meth_set_read(method, bio_read) &&
-	    BIO_meth_set_write(method, bio_write) && BIO_meth_set_ctrl(method, bio_ctrl))
-		return method;
-	BIO_meth_free(method);
-	return NULL;
 }
 
 static struct conn *ssl_conn(const SSL *ssl)
@@ -407,7 +383,7 @@ struct tls_server *tls_server_new(struct err *err)
 	struct tls_server *server = xcalloc(1, sizeof(*server));
 
 	server->ctx = SSL_CTX_new(TLS_server_method());
-	server->bio = bio_method_new();
+	server->bio = tls_bio_method_new("connection", bio_read, bio_write);
 	server->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	server->digest = EVP_MD_fetch(NULL, "SHA256", NULL);
 	server->certs = cert_cache_new(CERTS_MAX);

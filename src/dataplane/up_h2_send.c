@@ -1,28 +1,13 @@
 /* dataplane/up_h2_send.c - requests over HTTP/2 (RFC 9113, section 8.3) */
+#include "dataplane/h2_nv.h"
 #include "dataplane/up_h2.h"
 
-#define FIELDS_MAX 512
-
-static nghttp2_nv nv_new(struct str_view name, struct str_view value)
-{
-	return (nghttp2_nv){.name = (uint8_t *)name.data,
-			    .value = (uint8_t *)value.data,
-			    .namelen = name.len,
-			    .valuelen = value.len,
-			    .flags = NGHTTP2_NV_FLAG_NONE};
-}
-
 /* ---- heads ---- */
-
-static bool passes(enum field_id id)
-{
-	return id != FIELD_CONTENT_LENGTH && id != FIELD_HOST && !field_is_hop_by_hop(id);
-}
 
 /* What proves an upgrade of HTTP/1.1 is not part of extended CONNECT (RFC 8441, section 5). */
 static bool passes_in(const struct http_request *request, enum field_id id)
 {
-	return passes(id) && !(request->websocket && id == FIELD_SEC_WEBSOCKET_KEY);
+	return h2_nv_passes(id) && !(request->websocket && id == FIELD_SEC_WEBSOCKET_KEY);
 }
 
 static struct str_view authority_of(struct exchange *ex)
@@ -50,23 +35,23 @@ static size_t own_fields(struct exchange *ex, bool tls, nghttp2_nv *nvs)
 	const struct http_request *request = &ex->request;
 	size_t count = 0;
 
-	nvs[count++] = nv_new(SV(":method"), request->websocket ? SV("CONNECT") : request->method);
+	nvs[count++] = h2_nv(SV(":method"), request->websocket ? SV("CONNECT") : request->method);
 	if (request->websocket)
-		nvs[count++] = nv_new(SV(":protocol"), SV("websocket"));
-	nvs[count++] = nv_new(SV(":scheme"), tls ? SV("https") : SV("http"));
-	nvs[count++] = nv_new(SV(":authority"), authority_of(ex));
-	nvs[count++] = nv_new(SV(":path"), path_of(ex));
+		nvs[count++] = h2_nv(SV(":protocol"), SV("websocket"));
+	nvs[count++] = h2_nv(SV(":scheme"), tls ? SV("https") : SV("http"));
+	nvs[count++] = h2_nv(SV(":authority"), authority_of(ex));
+	nvs[count++] = h2_nv(SV(":path"), path_of(ex));
 	if (request->framing == BODY_LENGTH)
-		nvs[count++] = nv_new(
+		nvs[count++] = h2_nv(
 			SV("content-length"),
 			arena_printf(&ex->arena, "%llu", (unsigned long long)request->length));
 	if (request->te_trailers)
-		nvs[count++] = nv_new(SV("te"), SV("trailers"));
+		nvs[count++] = h2_nv(SV("te"), SV("trailers"));
 	return count;
 }
 
 /* 0: too many, or too long. */
-static size_t head_of(struct exchange *ex, bool tls, nghttp2_nv nvs[FIELDS_MAX])
+static size_t head_of(struct exchange *ex, bool tls, nghttp2_nv nvs[H2_NVS_MAX])
 {
 	const struct fields *fields = &ex->request.fields;
 	size_t count = own_fields(ex, tls, nvs);
@@ -76,9 +61,9 @@ static size_t head_of(struct exchange *ex, bool tls, nghttp2_nv nvs[FIELDS_MAX])
 
 		if (!passes_in(&ex->request, field->id))
 			continue;
-		if (count == FIELDS_MAX)
+		if (count == H2_NVS_MAX)
 			return 0;
-		nvs[count++] = nv_new(field->name, field->value);
+		nvs[count++] = h2_nv(field->name, field->value);
 	}
 	return ex->arena.spent ? 0 : count;
 }
@@ -87,15 +72,15 @@ static size_t head_of(struct exchange *ex, bool tls, nghttp2_nv nvs[FIELDS_MAX])
 
 static void submit_trailers(struct up_stream *stream)
 {
-	nghttp2_nv nvs[FIELDS_MAX];
+	nghttp2_nv nvs[H2_NVS_MAX];
 	const struct fields *fields = stream->trailers;
 	size_t count = 0;
 
-	for (size_t i = 0; i < fields->count && count < FIELDS_MAX; i++) {
+	for (size_t i = 0; i < fields->count && count < H2_NVS_MAX; i++) {
 		const struct field *field = &fields->items[i];
 
-		if (field_trailer_ok(field->id) && passes(field->id))
-			nvs[count++] = nv_new(field->name, field->value);
+		if (field_trailer_ok(field->id) && h2_nv_passes(field->id))
+			nvs[count++] = h2_nv(field->name, field->value);
 	}
 	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
 }
@@ -199,7 +184,7 @@ void up_h2_submit(struct up_stream *stream)
 	bool content = ex->request.websocket ||
 		       (ex->request.framing != BODY_NONE &&
 			!(ex->request.framing == BODY_LENGTH && ex->request.length == 0));
-	nghttp2_nv nvs[FIELDS_MAX];
+	nghttp2_nv nvs[H2_NVS_MAX];
 	size_t count;
 
 	stream->held = ex->request.websocket && !h2->settled;

@@ -4,9 +4,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/own.h"
-#include "dataplane/buffers.h"
 #include "dataplane/pool.h"
 #include "dataplane/tls.h"
+#include "dataplane/tls_bio.h"
 #include "dataplane/tls_cert.h"
 
 #include <errno.h>
@@ -17,10 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECORD_MAX       16384      /* plaintext of one record (RFC 8446, section 5.1) */
-#define SEALED_MAX       65536      /* plaintext that is sealed before the socket is asked */
-#define OUT_MAX          (1u << 18) /* bound on records that wait; a handshake is far below it */
-#define BIO_TYPE_OUR_OWN (100 | BIO_TYPE_SOURCE_SINK)
+#define RECORD_MAX 16384      /* plaintext of one record (RFC 8446, section 5.1) */
+#define SEALED_MAX 65536      /* plaintext that is sealed before the socket is asked */
+#define OUT_MAX    (1u << 18) /* bound on records that wait; a handshake is far below it */
 
 struct up_context { /* for all endpoints of one policy and one client certificate */
 	struct list link;
@@ -57,13 +56,8 @@ struct up_tls {
 static int bio_read(BIO *bio, char *out, int len)
 {
 	struct up_tls *tls = BIO_get_data(bio);
-	size_t got = window_take(&tls->cipher, out, (size_t)len);
 
-	BIO_clear_retry_flags(bio);
-	if (got > 0)
-		return (int)got;
-	BIO_set_retry_read(bio);
-	return -1;
+	return tls_bio_take(bio, &tls->cipher, out, len);
 }
 
 static int bio_write(BIO *bio, const char *data, int len)
@@ -72,24 +66,6 @@ static int bio_write(BIO *bio, const char *data, int len)
 
 	BIO_clear_retry_flags(bio);
 	return buf_add(&tls->out, sv_new(data, (size_t)len)) ? len : -1;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-	(void)bio;
-	(void)number;
-	(void)pointer;
-	return command == BIO_CTRL_FLUSH;
-}
-
-static BIO_METHOD *bio_method_new(void)
-{
-	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_OUR_OWN, "backend");
-
-	if (method == NULL || !BIO_meth_set_read(method, bio_read) ||
-	    !BIO_meth_set_write(method, bio_write) || !BIO_meth_set_ctrl(method, bio_ctrl))
-		abort(); /* out of memory in a small allocation, as xmalloc */
-	return method;
 }
 
 /* ---- contexts ---- */
@@ -210,7 +186,7 @@ struct up_contexts *up_contexts_new(struct worker *worker)
 	struct up_contexts *contexts = xcalloc(1, sizeof(*contexts));
 
 	contexts->worker = worker;
-	contexts->bio = bio_method_new();
+	contexts->bio = tls_bio_method_new("backend", bio_read, bio_write);
 	list_init(&contexts->all);
 	return contexts;
 }
