@@ -1,4 +1,5 @@
 /* api/discovery.c - which groups, versions and kinds are served: all from the table of kinds */
+#include "api/discovery.h"
 #include "api/serve.h"
 
 #include "base/own.h"
@@ -17,7 +18,7 @@ static json_t *typed(const char *kind, const char *version)
 	return object;
 }
 
-static json_t *words(const char *const *list, size_t max)
+json_t *discovery_words(const char *const *list, size_t max)
 {
 	json_t *array = json_array();
 
@@ -48,8 +49,11 @@ void serve_version(struct request *request)
 
 void serve_core_versions(struct request *request)
 {
-	json_t *versions = typed("APIVersions", NULL);
+	json_t *versions;
 
+	if (serve_aggregated(request))
+		return;
+	versions = typed("APIVersions", NULL);
 	json_object_set_new(versions, "versions", json_pack("[s]", "v1"));
 	json_object_set_new(versions, "serverAddressByClientCIDRs", json_array());
 	request_answer(request, 200, versions);
@@ -103,11 +107,8 @@ static json_t *group_json(const struct group *group)
 	return object;
 }
 
-/* Each group once: at its first kind. The core group is served below /api. */
-static bool is_first_of_group(size_t at)
+bool discovery_first_of_group(size_t at)
 {
-	if (kinds[at].group[0] == '\0')
-		return false;
 	for (size_t i = 0; i < at; i++) {
 		if (strcmp(kinds[i].group, kinds[at].group) == 0)
 			return false;
@@ -117,11 +118,16 @@ static bool is_first_of_group(size_t at)
 
 void serve_groups(struct request *request)
 {
-	json_t *list = typed("APIGroupList", "v1"), *groups = json_array();
+	json_t *list, *groups;
 	struct group group;
 
+	if (serve_aggregated(request))
+		return;
+	list = typed("APIGroupList", "v1");
+	groups = json_array();
 	for (size_t i = 0; i < kind_count; i++) {
-		if (is_first_of_group(i) && collect_group(kinds[i].group, &group))
+		if (kinds[i].group[0] != '\0' && discovery_first_of_group(i) &&
+		    collect_group(kinds[i].group, &group))
 			json_array_append_new(groups, group_json(&group));
 	}
 	json_object_set_new(list, "groups", groups);
@@ -150,6 +156,18 @@ static const char *const all_verbs[] = {"create", "delete", "deletecollection", 
 static const char *const read_verbs[] = {"get", "list", "watch"};
 static const char *const status_verbs[] = {"get", "patch", "update"};
 
+json_t *discovery_verbs(const struct kind *kind)
+{
+	return kind->read_only ? discovery_words(read_verbs, ARRAY_LEN(read_verbs))
+			       : discovery_words(all_verbs, ARRAY_LEN(all_verbs));
+}
+
+json_t *discovery_status_verbs(const struct kind *kind)
+{
+	return kind->read_only ? discovery_words(read_verbs, 1)
+			       : discovery_words(status_verbs, ARRAY_LEN(status_verbs));
+}
+
 static json_t *resource(const struct kind *kind, const char *suffix, const char *singular)
 {
 	json_t *object = json_object();
@@ -165,22 +183,19 @@ static void add_resource(json_t *list, const struct kind *kind)
 {
 	json_t *object = resource(kind, "", kind->singular), *status;
 
-	json_object_set_new(object, "verbs",
-			    kind->read_only ? words(read_verbs, ARRAY_LEN(read_verbs))
-					    : words(all_verbs, ARRAY_LEN(all_verbs)));
+	json_object_set_new(object, "verbs", discovery_verbs(kind));
 	if (kind->short_names[0] != NULL)
-		json_object_set_new(object, "shortNames",
-				    words(kind->short_names, ARRAY_LEN(kind->short_names)));
+		json_object_set_new(
+			object, "shortNames",
+			discovery_words(kind->short_names, ARRAY_LEN(kind->short_names)));
 	if (kind->categories[0] != NULL)
 		json_object_set_new(object, "categories",
-				    words(kind->categories, ARRAY_LEN(kind->categories)));
+				    discovery_words(kind->categories, ARRAY_LEN(kind->categories)));
 	json_array_append_new(list, object);
 	if (!kind->has_status)
 		return;
 	status = resource(kind, "/status", "");
-	json_object_set_new(status, "verbs",
-			    kind->read_only ? words(read_verbs, 1)
-					    : words(status_verbs, ARRAY_LEN(status_verbs)));
+	json_object_set_new(status, "verbs", discovery_status_verbs(kind));
 	json_array_append_new(list, status);
 }
 

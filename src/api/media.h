@@ -25,4 +25,8 @@ enum view {
 /* The first of an Accept header that is made here; VIEW_OBJECT when there is none. */
 enum view media_view(const char *accept);
 
+/* The version of apidiscovery.k8s.io that an Accept header wants discovery in ("v2", "v2beta1");
+ * NULL: the list of groups is due, which the header names first, or nothing that is made here. */
+const char *media_discovery(const char *accept);
+
 #endif

@@ -2,7 +2,7 @@
  *
  * /openapi/v2 is protobuf (openapiv2.Document of gnostic): a path for each kind whose patch
  * operation takes dryRun, fieldManager and fieldValidation. It names no fields, since a client that
- * knows some fields refuses the others. /openapi/v3 names no documents: clients fall back to v2.
+ * knows some fields refuses the others. Fields are in /openapi/v3 (openapi_v3.c).
  */
 #include "api/serve.h"
 
@@ -127,9 +127,4 @@ void serve_openapi_v2(struct request *request)
 	put_document(&document);
 	request_answer_text(request, 200, OPENAPI_TYPE, buf_view(&document));
 	buf_deinit(&document);
-}
-
-void serve_openapi_v3(struct request *request)
-{
-	request_answer(request, 200, json_pack("{s:{}}", "paths"));
 }

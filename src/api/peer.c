@@ -50,3 +50,14 @@ int peer_check(int fd, const struct peer_rule *rule, struct err *err)
 		       "the socket's group may (usermod -aG sallyport USER, then log in again)",
 		       (unsigned)peer.uid);
 }
+
+bool peer_uid(int fd, uid_t *uid)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return false;
+	*uid = peer.uid;
+	return true;
+}

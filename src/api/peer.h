@@ -20,5 +20,7 @@ struct peer_rule {
 
 /* root, the owner and members of the group may; 0, or -1 with ERR_DENIED. */
 int peer_check(int fd, const struct peer_rule *rule, struct err *err);
+/* The user at the other end; false: the kernel does not say. */
+bool peer_uid(int fd, uid_t *uid);
 
 #endif

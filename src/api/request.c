@@ -132,12 +132,17 @@ static struct MHD_Response *response_of(char *text, size_t len, const char *type
 
 void request_answer(struct request *request, unsigned http, json_t *body)
 {
+	request_answer_as(request, http, JSON_TYPE, body);
+}
+
+void request_answer_as(struct request *request, unsigned http, const char *type, json_t *body)
+{
 	char *text = json_text(body);
 	size_t len = strlen(text);
 
 	json_decref(body);
 	text[len] = '\n'; /* in the place of the NUL: the length counts */
-	request_answer_with(request, http, response_of(text, len + 1, JSON_TYPE));
+	request_answer_with(request, http, response_of(text, len + 1, type));
 }
 
 void request_answer_text(struct request *request, unsigned http, const char *type,

@@ -69,6 +69,8 @@ void requests_give_up(struct api *api);
 
 /* ---- answers: once a request ---- */
 void request_answer(struct request *request, unsigned http, json_t *body); /* takes body */
+/* The same with a media type of its own. */
+void request_answer_as(struct request *request, unsigned http, const char *type, json_t *body);
 void request_answer_text(struct request *request, unsigned http, const char *type,
 			 struct str_view text);
 /* The answer itself, taken: a stream, say. */

@@ -7,23 +7,34 @@
 
 typedef void serve_fn(struct request *request);
 
+#define PATH_SEGMENTS_MAX 5
+
 /* "*" stands for one segment of any text. */
 static const struct {
-	const char *segments[4];
-	serve_fn *get;
+	const char *segments[PATH_SEGMENTS_MAX];
+	serve_fn *get, *post; /* NULL: refused */
 } paths[] = {
-	{{"version"}, serve_version},
-	{{"healthz"}, serve_health},
-	{{"livez"}, serve_health},
-	{{"readyz"}, serve_health},
-	{{"metrics"}, serve_health},
-	{{"api"}, serve_core_versions},
-	{{"api", "*"}, serve_resources},
-	{{"apis"}, serve_groups},
-	{{"apis", "*"}, serve_group},
-	{{"apis", "*", "*"}, serve_resources},
-	{{"openapi", "v2"}, serve_openapi_v2},
-	{{"openapi", "v3"}, serve_openapi_v3},
+	{{"version"}, serve_version, NULL},
+	{{"healthz"}, serve_health, NULL},
+	{{"livez"}, serve_health, NULL},
+	{{"readyz"}, serve_health, NULL},
+	{{"metrics"}, serve_health, NULL},
+	{{"api"}, serve_core_versions, NULL},
+	{{"api", "*"}, serve_resources, NULL},
+	{{"apis"}, serve_groups, NULL},
+	{{"apis", "*"}, serve_group, NULL},
+	{{"apis", "*", "*"}, serve_resources, NULL},
+	{{"openapi", "v2"}, serve_openapi_v2, NULL},
+	{{"openapi", "v3"}, serve_openapi_v3, NULL},
+	{{"openapi", "v3", "api", "*"}, serve_openapi_v3_version, NULL},
+	{{"openapi", "v3", "apis", "*", "*"}, serve_openapi_v3_version, NULL},
+	{{"apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"},
+	 NULL,
+	 serve_access_review},
+	{{"apis", "authorization.k8s.io", "v1", "selfsubjectrulesreviews"},
+	 NULL,
+	 serve_rules_review},
+	{{"apis", "authentication.k8s.io", "v1", "selfsubjectreviews"}, NULL, serve_subject_review},
 };
 
 static const struct {
@@ -39,11 +50,11 @@ static const struct {
 	{"DELETE", serve_delete, serve_delete_collection, true},
 };
 
-static bool path_is(const struct target *target, const char *const segments[4])
+static bool path_is(const struct target *target, const char *const segments[PATH_SEGMENTS_MAX])
 {
 	size_t i = 0;
 
-	for (; i < 4 && segments[i] != NULL; i++) {
+	for (; i < PATH_SEGMENTS_MAX && segments[i] != NULL; i++) {
 		if (i >= target->segment_count || (strcmp(segments[i], "*") != 0 &&
 						   strcmp(segments[i], target->segments[i]) != 0))
 			return false;
@@ -66,10 +77,16 @@ static bool reads(const struct request *request)
 static bool serve_path(struct request *request)
 {
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		serve_fn *serve = NULL;
+
 		if (!path_is(&request->target, paths[i].segments))
 			continue;
 		if (reads(request))
-			paths[i].get(request);
+			serve = paths[i].get;
+		else if (strcmp(request->method, "POST") == 0)
+			serve = paths[i].post;
+		if (serve != NULL)
+			serve(request);
 		else
 			refuse_method(request);
 		return true;

@@ -29,7 +29,13 @@ void serve_group(struct request *request);         /* /apis/G */
 void serve_resources(struct request *request);     /* /api/v1, /apis/G/V */
 /* openapi.c */
 void serve_openapi_v2(struct request *request);
-void serve_openapi_v3(struct request *request);
+/* openapi_v3.c */
+void serve_openapi_v3(struct request *request);         /* /openapi/v3 */
+void serve_openapi_v3_version(struct request *request); /* /openapi/v3/api/v1, …/apis/G/V */
+/* review.c */
+void serve_access_review(struct request *request);  /* …/selfsubjectaccessreviews */
+void serve_rules_review(struct request *request);   /* …/selfsubjectrulesreviews */
+void serve_subject_review(struct request *request); /* …/selfsubjectreviews */
 /* health.c */
 void serve_health(struct request *request); /* /healthz, /livez, /readyz, /metrics */
 

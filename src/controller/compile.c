@@ -12,6 +12,7 @@
 #include "controller/clientcert.h"
 #include "controller/clients.h"
 #include "controller/compile_priv.h"
+#include "controller/gwevent.h"
 #include "controller/gwstatus.h"
 
 #include <stdio.h>
@@ -337,6 +338,7 @@ static void gateway_status(struct compile *compile, struct gateway *gateway,
 		gateway->told = print;
 		gateway->told_revision = object->revision;
 	}
+	gwevent_tell(compile->ctl, gateway, status, env);
 	put_status(compile, object, status);
 }
 

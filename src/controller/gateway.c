@@ -343,6 +343,8 @@ void gateways_reload(struct gateways *gateways, const struct store *store)
 		struct gateway *gateway = gateways->list[i];
 		const struct gateway *before = gateways_find(&old, sv_from(gateway->id));
 
+		if (before != NULL)
+			gateway->last_event = before->last_event;
 		if (before != NULL && before->told_revision == gateway->object->revision) {
 			gateway->told = before->told;
 			gateway->told_revision = before->told_revision;

@@ -89,6 +89,7 @@ struct gateway {
 	size_t attached_sets; /* ListenerSets that are accepted (gwstatus_sets) */
 	/* gwstatus_print of the status that is stored with this revision; 0: not known */
 	uint64_t told, told_revision;
+	uint64_t last_event; /* stands for what the last Events said (gwevent.h); 0: none yet */
 };
 
 struct gateways {

@@ -684,7 +684,97 @@ class TestDiscovery(Api):
         self.assertTrue(answer.text.startswith(b"\x0a\x032.0"))
         self.assertIn(b"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/{name}", answer.text)
         self.assertIn(b"/api/v1/namespaces/{name}", answer.text)
-        self.assertEqual(self.good(200, "GET", "/openapi/v3").json, {"paths": {}})
+
+    def test_fields(self):
+        paths = self.good(200, "GET", "/openapi/v3").json["paths"]
+        self.assertIn("api/v1", paths)
+        url = paths["apis/gateway.networking.k8s.io/v1"]["serverRelativeURL"]
+        document = self.good(200, "GET", url).json
+        path = document["paths"]["/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways"]
+        self.assertEqual(path["get"]["x-kubernetes-action"], "list")
+        one = document["paths"]["/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/{name}"]
+        self.assertIn("fieldValidation", [parameter["name"] for parameter in one["patch"]["parameters"]])
+        schema = document["components"]["schemas"]["gateway.networking.k8s.io.v1.Gateway"]
+        kind = {"group": "gateway.networking.k8s.io", "version": "v1", "kind": "Gateway"}
+        self.assertEqual(schema["x-kubernetes-group-version-kind"], [kind])
+        spec = schema["properties"]["spec"]
+        self.assertIn("listeners", spec["required"])
+        listener = spec["properties"]["listeners"]["items"]
+        self.assertEqual(listener["required"], ["name", "port", "protocol"])
+        port = listener["properties"]["port"]
+        self.assertEqual((port["type"], port["minimum"], port["maximum"]), ("integer", 1, 65535))
+        self.assertEqual(port["description"], "From 1 to 65535.")
+        mode = listener["properties"]["tls"]["properties"]["mode"]
+        self.assertEqual((mode["enum"], mode["default"]), (["Terminate", "Passthrough"], "Terminate"))
+        core = self.good(200, "GET", paths["api/v1"]["serverRelativeURL"]).json
+        data = core["components"]["schemas"]["v1.ConfigMap"]["properties"]["data"]
+        self.assertEqual(data["additionalProperties"]["type"], "string")
+        self.refused(404, "NotFound", "GET", "/openapi/v3/apis/example.com/v1")
+        self.refused(404, "NotFound", "GET", "/openapi/v3/api/v9")
+
+    def test_every_document(self):
+        for name, where in self.good(200, "GET", "/openapi/v3").json["paths"].items():
+            document = self.good(200, "GET", where["serverRelativeURL"]).json
+            schemas = document["components"]["schemas"].values()
+            self.assertTrue(schemas, name)
+            for schema in schemas:
+                self.assertIn("metadata", schema["properties"], name)
+
+    def test_aggregated(self):
+        for version in ("v2", "v2beta1"):
+            accept = "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList" % version
+            answer = self.good(200, "GET", "/apis", Accept=accept + ",application/json")
+            self.assertEqual(answer.type, accept)
+            body = json.loads(answer.text)
+            self.assertEqual(body["apiVersion"], "apidiscovery.k8s.io/" + version)
+            groups = {item["metadata"]["name"]: item["versions"] for item in body["items"]}
+            plain = self.good(200, "GET", "/apis").json["groups"]
+            self.assertEqual({name: [one["version"] for one in versions] for name, versions in groups.items()},
+                             {one["name"]: [two["version"] for two in one["versions"]] for one in plain})
+            gateway = next(one for one in groups["gateway.networking.k8s.io"][0]["resources"]
+                           if one["resource"] == "gateways")
+            self.assertEqual((gateway["scope"], gateway["singularResource"], gateway["shortNames"]),
+                             ("Namespaced", "gateway", ["gtw"]))
+            self.assertEqual(gateway["responseKind"]["kind"], "Gateway")
+            self.assertEqual(gateway["subresources"][0]["verbs"], ["get", "patch", "update"])
+            core = json.loads(self.good(200, "GET", "/api", Accept=accept).text)["items"]
+            self.assertEqual([item["metadata"] for item in core], [{}])
+        plain = "application/json,application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+        self.assertEqual(self.good(200, "GET", "/api", Accept=plain).json["kind"], "APIVersions")
+
+
+class TestReview(Api):
+    """What may I do, and who am I?"""
+
+    def review(self, group, kind, body, **kwargs):
+        return self.good(201, "POST", "/apis/%s/v1/%ss" % (group, kind.lower()), body, **kwargs).json
+
+    def test_access(self):
+        spec = {"resourceAttributes": {"verb": "create", "resource": "gateways"}}
+        review = self.review("authorization.k8s.io", "SelfSubjectAccessReview", {"spec": spec})
+        self.assertEqual((review["kind"], review["spec"], review["status"]["allowed"]),
+                         ("SelfSubjectAccessReview", spec, True))
+
+    def test_rules(self):
+        review = self.review("authorization.k8s.io", "SelfSubjectRulesReview", {"spec": {"namespace": "default"}})
+        self.assertEqual(review["status"]["resourceRules"],
+                         [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}])
+        self.assertIs(review["status"]["incomplete"], False)
+
+    def test_subject(self):
+        review = self.review("authentication.k8s.io", "SelfSubjectReview", {})
+        uid = os.getuid()
+        self.assertEqual(review["status"]["userInfo"]["username"], "root" if uid == 0 else "uid:%d" % uid)
+
+    def test_bodies(self):
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        protobuf = "application/vnd.kubernetes.protobuf"
+        for body, type in ((b"k8s\0\x0a", protobuf), (b"\xff" * 5000, protobuf), ("[]", "application/json"),
+                           ("3", "application/json"), ("", "application/json")):
+            self.assertTrue(self.good(201, "POST", path, body, type=type).json["status"]["allowed"])
+        self.refused(400, "BadRequest", "POST", path, "{")
+        self.refused(405, "MethodNotAllowed", "GET", path)
+        self.refused(405, "MethodNotAllowed", "POST", "/apis", {})
 
 
 class TestHealth(Api):

@@ -66,6 +66,39 @@ static void test_views(void **state)
 	}
 }
 
+#define GROUPS(version) \
+	"application/json;g=apidiscovery.k8s.io;v=" version ";as=APIGroupDiscoveryList"
+
+static void test_discovery(void **state)
+{
+	static const struct {
+		const char *text, *version;
+	} cases[] = {
+		{NULL, NULL},
+		{"application/json", NULL},
+		{"*/*", NULL},
+		{GROUPS("v2"), "v2"},
+		{GROUPS("v2") "," GROUPS("v2beta1") ",application/json", "v2"},
+		{GROUPS("v2beta1") ",application/json", "v2beta1"},
+		{GROUPS("v3") "," GROUPS("v2beta1"), "v2beta1"},
+		{GROUPS("v3") ",application/json," GROUPS("v2"), NULL},
+		{"application/json," GROUPS("v2"), NULL},
+		{"application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as="
+		 "APIGroupDiscoveryList",
+		 NULL},
+		{"application/json;g=meta.k8s.io;v=v2;as=APIGroupDiscoveryList", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *version = media_discovery(cases[i].text);
+
+		if ((version == NULL) != (cases[i].version == NULL) ||
+		    (version != NULL && strcmp(version, cases[i].version) != 0))
+			fail_msg("%s", cases[i].text == NULL ? "none" : cases[i].text);
+	}
+}
+
 static void test_codes(void **state)
 {
 	static const struct {
@@ -132,9 +165,8 @@ static void test_details(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_content_types),
-		cmocka_unit_test(test_views),
-		cmocka_unit_test(test_codes),
+		cmocka_unit_test(test_content_types), cmocka_unit_test(test_views),
+		cmocka_unit_test(test_discovery),     cmocka_unit_test(test_codes),
 		cmocka_unit_test(test_details),
 	};
 
