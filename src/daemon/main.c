@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "daemon/manifests.h"
 #include "daemon/options.h"
+#include "daemon/sandbox.h"
 #include "daemon/wire.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ static int run(const struct options *options)
 
 	log_setup(options->log_level, options->log_format, STDERR_FILENO);
 	protect_process();
+	sandbox_enter();
 	if (daemon_run(options, &err) == 0) {
 		log_info("daemon", "stopped");
 		return EXIT_DONE;

@@ -35,6 +35,11 @@ class Unix(HTTPConnection):
         self.sock.connect(self.path)
 
 
+def linked_with(library):
+    done = subprocess.run(["ldd", DAEMON], stdout=subprocess.PIPE, text=True, check=True)
+    return library in done.stdout
+
+
 def until(condition, what):
     end = time.monotonic() + 60
     while not condition():
@@ -230,6 +235,26 @@ class TestSettings(Base):
                 ("listenMetrics: localhost:http", ("listenMetrics", "c.yaml", "127.0.0.1:9090"))):
             self.write("c.yaml", text)
             self.refused(["--config", file], *words)
+
+
+class TestSandbox(Base):
+    def statuses(self):
+        tasks = "/proc/%d/task" % self.process.pid
+        for task in os.listdir(tasks):
+            with open(os.path.join(tasks, task, "status"), encoding="ascii") as file:
+                yield dict(line.rstrip("\n").split(":\t", 1) for line in file)
+
+    def test_all_threads_are_in_it(self):
+        """No thread of the daemon gets privileges, or asks the kernel what a gateway need not."""
+        self.run_with(self.folder)
+        filtered = linked_with("libseccomp")
+        threads = list(self.statuses())
+        self.assertGreater(len(threads), 1)
+        for status in threads:
+            self.assertEqual(status["NoNewPrivs"], "1", status["Name"])
+            if filtered:
+                self.assertEqual(status["Seccomp"], "2", status["Name"])
+        self.assertNotIn("filter of system calls", self.log_text())
 
 
 if __name__ == "__main__":
