@@ -262,13 +262,20 @@ void exchange_arm(struct exchange *ex)
 		timer_set(ex->worker->loop, &ex->timer, first);
 }
 
-/* RFC 9110, section 7.6.2; 0 was answered here. */
+/* May OPTIONS be passed on, and how often? (RFC 9110, section 7.6.2) False: nothing says so. */
+static bool forwards_left(const struct exchange *ex, uint64_t *left)
+{
+	return ex->request.method_id == METHOD_OPTIONS &&
+	       sv_to_u64(fields_value(&ex->request.fields, FIELD_MAX_FORWARDS), left);
+}
+
+/* 0 was answered here. */
 static bool count_down(struct exchange *ex)
 {
-	struct str_view value = fields_value(&ex->request.fields, FIELD_MAX_FORWARDS);
+	struct str_view value;
 	uint64_t left;
 
-	if (ex->request.method_id != METHOD_OPTIONS || !sv_to_u64(value, &left) || left == 0)
+	if (!forwards_left(ex, &left) || left == 0)
 		return true;
 	value = arena_printf(&ex->arena, "%llu", (unsigned long long)left - 1);
 	return fields_set_id(&ex->request.fields, FIELD_MAX_FORWARDS, value);
@@ -422,8 +429,18 @@ static void route(struct exchange *ex)
 	}
 }
 
+/* What is asked of https came in the clear, and not from a proxy that is trusted to have decrypted
+ * it (RFC 9110, section 7.4). */
+static bool scheme_is_false(const struct exchange *ex)
+{
+	return ex->conn->tls == NULL && !ex->trusted &&
+	       sv_eq(ex->request.target.scheme, SV("https"));
+}
+
 void exchange_start(struct exchange *ex)
 {
+	uint64_t left = 1;
+
 	EXCHANGE_CHECK(ex);
 	ex->routed = true;
 	if (ex->request.method_id == METHOD_CONNECT || ex->request.method_id == METHOD_TRACE) {
@@ -432,18 +449,18 @@ void exchange_start(struct exchange *ex)
 		exchange_fail(ex, 405, "method_refused");
 		return;
 	}
-	if (ex->request.target.form == TARGET_ASTERISK ||
-	    (ex->request.method_id == METHOD_OPTIONS &&
-	     sv_eq(fields_value(&ex->request.fields, FIELD_MAX_FORWARDS), SV("0")))) {
+	if (ex->request.target.form == TARGET_ASTERISK || (forwards_left(ex, &left) && left == 0)) {
 		local_answer(ex, 204, SV(""), SV("")); /* asks about us, not about a backend */
 		return;
 	}
 	if (answer_challenge(ex))
 		return;
-	if (ex->conn->policy == NULL || clientip_find(ex))
-		route(ex);
-	else
+	if (ex->conn->policy != NULL && !clientip_find(ex))
 		exchange_fail(ex, 403, "no_client_address");
+	else if (scheme_is_false(ex))
+		exchange_fail(ex, 421, "insecure");
+	else
+		route(ex);
 }
 
 bool exchange_request_body(struct exchange *ex, struct str_view bytes)

@@ -39,7 +39,7 @@ static size_t head_of(struct exchange *ex, const struct http_response *response,
 			continue;
 		if (count == H2_NVS_MAX)
 			return 0;
-		nvs[count++] = h2_nv(field->name, field->value);
+		nvs[count++] = h2_nv_of(field);
 	}
 	return count;
 }
@@ -75,7 +75,7 @@ static void send_trailers(struct h2_stream *stream)
 		const struct field *field = &stream->trailers.items[i];
 
 		if (field_trailer_ok(field->id) && h2_nv_passes(field->id))
-			nvs[count++] = h2_nv(field->name, field->value);
+			nvs[count++] = h2_nv_of(field);
 	}
 	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
 }

@@ -1,6 +1,7 @@
 /* dataplane/h2_request.c - requests over HTTP/2: heads, content, trailers (RFC 9113, section 8.1)
  */
 #include "base/own.h"
+#include "dataplane/h2_nv.h"
 #include "dataplane/h2_stream.h"
 #include "dataplane/websocket.h"
 #include "dataplane/worker.h"
@@ -69,11 +70,10 @@ int h2_on_header(nghttp2_session *session, const nghttp2_frame *frame, const uin
 	struct h2_stream *stream = h2_stream_of(h2, frame->hd.stream_id);
 
 	(void)session;
-	(void)flags;
 	if (stream == NULL)
 		return 0;
-	(void)h2_head_add(&stream->head, sv_new((const char *)name, name_len),
-			  sv_new((const char *)value, value_len));
+	h2_nv_take(&stream->head, sv_new((const char *)name, name_len),
+		   sv_new((const char *)value, value_len), flags);
 	if (stream->head.bytes <= stream->head.limits.bytes * 2 ||
 	    stream->head.bytes / H2_EXPANSION_MAX <= h2->block)
 		return 0;

@@ -64,6 +64,9 @@ void local_answer(struct exchange *ex, uint16_t status, struct str_view location
 	begin(ex, status, body.len);
 	if (location.len > 0)
 		(void)fields_add_id(fields, FIELD_LOCATION, location);
+	if (status == 405) /* RFC 9110, section 15.5.6; what a backend thinks of them is its own */
+		(void)fields_add(fields, SV("allow"),
+				 SV("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
 	if (body.len > 0)
 		(void)fields_add_id(fields, FIELD_CONTENT_TYPE, SV("text/plain; charset=utf-8"));
 	if (status == 421 || status >= 500)

@@ -1,5 +1,6 @@
 /* dataplane/up_h2_reply.c - responses of HTTP/2 backends: heads, content, ends (RFC 9113, section
  * 8.1) */
+#include "dataplane/h2_nv.h"
 #include "dataplane/up_h2.h"
 #include "dataplane/websocket.h"
 
@@ -57,10 +58,9 @@ int up_h2_on_header(nghttp2_session *session, const nghttp2_frame *frame, const 
 	struct up_stream *stream = up_stream_of(arg, frame->hd.stream_id);
 
 	(void)session;
-	(void)flags;
 	if (stream != NULL)
-		(void)h2_head_add(&stream->head, sv_new((const char *)name, name_len),
-				  sv_new((const char *)value, value_len));
+		h2_nv_take(&stream->head, sv_new((const char *)name, name_len),
+			   sv_new((const char *)value, value_len), flags);
 	return 0;
 }
 

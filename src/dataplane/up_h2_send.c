@@ -63,7 +63,7 @@ static size_t head_of(struct exchange *ex, bool tls, nghttp2_nv nvs[H2_NVS_MAX])
 			continue;
 		if (count == H2_NVS_MAX)
 			return 0;
-		nvs[count++] = h2_nv(field->name, field->value);
+		nvs[count++] = h2_nv_of(field);
 	}
 	return ex->arena.spent ? 0 : count;
 }
@@ -80,7 +80,7 @@ static void submit_trailers(struct up_stream *stream)
 		const struct field *field = &fields->items[i];
 
 		if (field_trailer_ok(field->id) && h2_nv_passes(field->id))
-			nvs[count++] = h2_nv(field->name, field->value);
+			nvs[count++] = h2_nv_of(field);
 	}
 	(void)nghttp2_submit_trailer(stream->h2->session, stream->id, nvs, count);
 }

@@ -162,7 +162,8 @@ bool fields_add(struct fields *fields, struct str_view name, struct str_view val
 
 bool fields_add_id(struct fields *fields, enum field_id id, struct str_view value)
 {
-	return fields_push(fields, (struct field){field_names[id], value, id});
+	return fields_push(fields,
+			   (struct field){.name = field_names[id], .value = value, .id = id});
 }
 
 static bool field_is(const struct field *field, struct str_view name, enum field_id id)

@@ -74,6 +74,7 @@ struct str_view field_id_name(enum field_id id);    /* lower case; FIELD_OTHER: 
 struct field {
 	struct str_view name, value; /* name in lower case */
 	enum field_id id;
+	bool never_indexed; /* by HTTP/2 (RFC 7541, section 7.1.3) */
 };
 
 struct fields {

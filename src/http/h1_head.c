@@ -53,13 +53,13 @@ static enum h1_result next_line(struct h1_head *head, struct str_view run, struc
 	return H1_DONE;
 }
 
-/* "HTTP/1.0" or "HTTP/1.1" (RFC 9112, section 2.3) */
+/* "HTTP/1.0" or "HTTP/1.1" (RFC 9112, section 2.3); a higher minor version is read as the highest
+ * that is known (RFC 9110, section 2.5). */
 static bool parse_version(struct str_view text, uint8_t *minor)
 {
-	if (text.len != 8 || !sv_starts(text, SV("HTTP/1.")) ||
-	    (text.data[7] != '0' && text.data[7] != '1'))
+	if (text.len != 8 || !sv_starts(text, SV("HTTP/1.")) || !ascii_is_digit(text.data[7]))
 		return false;
-	*minor = (uint8_t)(text.data[7] - '0');
+	*minor = text.data[7] != '0';
 	return true;
 }
 

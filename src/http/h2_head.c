@@ -196,6 +196,21 @@ static bool decide_body(struct h2_head *head, const struct facts *facts, bool en
 	return true;
 }
 
+/* What holds for one crumb of a cookie holds for the whole: the first one carries it on. */
+static void share_secrecy(struct fields *fields)
+{
+	struct field *first = NULL;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		struct field *field = &fields->items[i];
+
+		if (field->id != FIELD_COOKIE)
+			continue;
+		first = first == NULL ? field : first;
+		first->never_indexed = first->never_indexed || field->never_indexed;
+	}
+}
+
 /* Crumbs of a cookie become one field (RFC 9113, section 8.2.3). */
 static bool join_cookies(struct h2_head *head)
 {
@@ -203,6 +218,7 @@ static bool join_cookies(struct h2_head *head)
 
 	if (fields_count_id(&head->fields, FIELD_COOKIE) < 2)
 		return true;
+	share_secrecy(&head->fields);
 	cookie = fields_joined_with(&head->fields, SV("cookie"), SV("; "));
 	return (cookie.data != NULL && fields_set_id(&head->fields, FIELD_COOKIE, cookie)) ||
 	       too_big(head);

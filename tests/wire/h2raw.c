@@ -96,9 +96,12 @@ void h2_block(struct buf *block, const char *rows)
 
 	while (rest.len > 0) {
 		struct str_view row = sv_split(&rest, '\n');
-		size_t colon = sv_find(sv_skip(row, 1), ':') + 1;
+		bool never = sv_starts(row, SV("!"));
+		size_t colon;
 
-		(void)buf_addc(block, 0);
+		row = sv_skip(row, never);
+		colon = sv_find(sv_skip(row, 1), ':') + 1;
+		(void)buf_addc(block, never ? 0x10 : 0);
 		put_string(block, sv_head(row, colon));
 		put_string(block, sv_skip(row, colon + 2));
 	}
@@ -202,6 +205,9 @@ static void inflate(struct h2raw *h2, struct str_view block)
 		if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
 			(void)buf_addf(&h2->text, "%.*s: %.*s\n", (int)nv.namelen, nv.name,
 				       (int)nv.valuelen, nv.value);
+		if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0 &&
+		    (nv.flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0)
+			(void)buf_addf(&h2->text, "(never: %.*s)\n", (int)nv.namelen, nv.name);
 		if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0)
 			break;
 		block = sv_skip(block, (size_t)used);

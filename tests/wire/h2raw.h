@@ -28,9 +28,10 @@ struct h2_frame {
 	uint8_t type, flags;
 	int32_t stream;
 	struct str_view payload;
-	uint32_t code;      /* of RST_STREAM and GOAWAY */
-	int32_t last;       /* of GOAWAY */
-	const char *fields; /* of HEADERS: text of the block */
+	uint32_t code; /* of RST_STREAM and GOAWAY */
+	int32_t last;  /* of GOAWAY */
+	const char
+		*fields; /* of HEADERS: text of the block; "(never: x)" behind x: never indexed */
 };
 
 void h2_open(struct h2raw *h2, int fd);   /* takes fd; sends preface and empty SETTINGS */
@@ -42,7 +43,8 @@ void h2_close(struct h2raw *h2);
 /* ---- into out ---- */
 void h2_frame(struct h2raw *h2, uint8_t type, uint8_t flags, int32_t stream,
 	      struct str_view payload);
-/* rows: "name: value" lines, pseudo-fields first; flags besides END_HEADERS. */
+/* rows: "name: value" lines, pseudo-fields first, "!name: value" never to be indexed; flags besides
+ * END_HEADERS. */
 void h2_headers(struct h2raw *h2, int32_t stream, uint8_t flags, const char *rows);
 /* "METHOD /path", host a.test, and more rows. */
 void h2_request(struct h2raw *h2, int32_t stream, uint8_t flags, const char *what);

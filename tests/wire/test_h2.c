@@ -256,6 +256,8 @@ static const struct mistake {
 	 STREAM_ERROR, NGHTTP2_PROTOCOL_ERROR, true},
 	{"CONNECT", ":method: CONNECT\n:authority: a.test:443", true, NULL, NULL, ANSWER, 405,
 	 false},
+	{"https in the clear", ":method: GET\n:scheme: https\n:authority: a.test\n:path: /", true,
+	 NULL, NULL, ANSWER, 421, false},
 	{"no method", ":scheme: http\n:authority: a.test\n:path: /", true, NULL, NULL, STREAM_ERROR,
 	 NGHTTP2_PROTOCOL_ERROR, false},
 	{"two methods", REQUEST "\n:method: PUT", true, NULL, NULL, STREAM_ERROR,

@@ -170,6 +170,10 @@ static void test_hops(void **state)
 			     "X-Forwarded-Host: www.test\r\n\r\n"),
 		 "HTTP/1.1 200", "x-forwarded-proto: https\r\nx-forwarded-host: www.test\r\n",
 		 NULL},
+		{"that they took it off TLS",
+		 SV_INIT("GET https://a.test/ HTTP/1.1\r\nHost: a.test\r\n"
+			 "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\n\r\n"),
+		 "HTTP/1.1 200", "x-forwarded-for: 1.1.1.1, 2.2.2.2, 127.0.0.1\r\n", NULL},
 		{"but not anything",
 		 SV_INIT(GET "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Forwarded-Proto: gopher\r\n"
 			     "X-Forwarded-Host: a b\r\n\r\n"),

@@ -115,6 +115,41 @@ static void test_streams(void **state)
 	h2_close(&origin);
 }
 
+/* What must not be indexed on one side is not on the other, in heads and in trailers (RFC 7541,
+ * section 7.1.3). */
+static void test_never_indexed(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin, client;
+	struct h2_frame frame;
+
+	h2_open(&client, wire_dial(wire));
+	h2_request(
+		&client, 1, 0,
+		"POST /\nte: trailers\n!x-key: secret\nx-plain: 1\ncookie: a=0123456789012345678\n"
+		"!cookie: b=0123456789012345678");
+	h2_headers(&client, 1, H2_END_STREAM, "!x-last: secret\n!content-length: 3\nx-end: 1");
+	h2_flush(&client);
+	accept_backend(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, "x-key: secret\n(never: x-key)\n");
+	has(frame.fields, "(never: cookie)\n");
+	has_not(frame.fields, "(never: x-plain)");
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, "x-last: secret\n(never: x-last)\nx-end: 1\n");
+	has_not(frame.fields, "(never: x-end)");
+	h2_headers(&origin, 1, 0, ":status: 200\n!x-token: secret\nx-other: 2");
+	h2_headers(&origin, 1, H2_END_STREAM, "!x-sum: secret");
+	h2_flush(&origin);
+	h2_await(&client, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, "x-token: secret\n(never: x-token)\n");
+	has_not(frame.fields, "(never: x-other)");
+	h2_await(&client, NGHTTP2_HEADERS, 1, &frame);
+	has(frame.fields, "x-sum: secret\n(never: x-sum)\n");
+	h2_close(&client);
+	h2_close(&origin);
+}
+
 /* An answer of HEADERS alone, as gRPC has for errors. */
 static void test_headers_only(void **state)
 {
@@ -785,6 +820,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_request),
 		EACH(test_streams),
+		EACH(test_never_indexed),
 		EACH(test_headers_only),
 		EACH(test_end_beside_long),
 		EACH(test_long_and_narrow),
