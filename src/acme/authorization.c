@@ -110,6 +110,11 @@ int acme_authz_read(const json_t *body, struct acme_authz *authz, struct err *er
 		return err_set(err, ERR_PROTOCOL,
 			       "the authorization's member \"identifier\" has no type and value");
 	authz->wildcard = json_is_true(json_member(body, "wildcard"));
+	/* RFC 8555 has it without the "*.", not every CA has. */
+	if (sv_starts(authz->identifier, SV("*."))) {
+		authz->identifier = sv_skip(authz->identifier, 2);
+		authz->wildcard = true;
+	}
 	authz->expires = text_of(json_member(body, "expires"));
 	return read_offers(body, authz, err);
 }

@@ -19,6 +19,7 @@
 #define BROKEN_RETRY_MS 60000
 #define FIND_ACCOUNT    "{\"onlyReturnExisting\":true}"
 #define QUOTED_MAX      200
+#define MISSED_MAX      3
 
 static void call_go(struct acme_call *call);
 static void on_answer(void *arg, const struct fetch_answer *answer);
@@ -198,6 +199,8 @@ void call_end(struct acme_call *call, enum acme_outcome outcome, const char *fmt
 	}
 	call->result.outcome = outcome;
 	call->result.step = target_step(call);
+	if (call->result.failure != FETCH_FINE)
+		client_outage(call->client);
 	if (call->kind->failed == NULL || !call->kind->failed(call))
 		finish(call);
 }
@@ -275,7 +278,7 @@ static void send_nonce_request(struct acme_call *call)
 {
 	struct acme_client *client = call->client;
 	const char *url = client->directory.urls[ACME_NEW_NONCE];
-	struct fetch_request request = {.method = "HEAD"};
+	struct fetch_request request = {.method = "HEAD", .follow_redirects = true};
 
 	if (gate_holds(call, ACME_NEW_NONCE))
 		return;
@@ -356,7 +359,8 @@ static void send_post(struct acme_call *call, const char *nonce)
 static void send_get(struct acme_call *call)
 {
 	struct acme_client *client = call->client;
-	struct fetch_request request = {.method = "GET", .body_max = JSON_BODY_MAX};
+	struct fetch_request request = {
+		.method = "GET", .follow_redirects = true, .body_max = JSON_BODY_MAX};
 
 	client_fill_request(client, target_url(call), &request);
 	call->state = CALL_POST;
@@ -499,7 +503,8 @@ static void not_found(struct acme_call *call)
 		call->prepared = false; /* what was made from the directory is made again */
 		call->client->load.stale = true;
 		call_go(call);
-	} else if (listed || call->result.retry_after_ms >= 0) {
+	} else if (listed || call->result.retry_after_ms >= 0 ||
+		   (call->request.lags && call->missed++ < MISSED_MAX)) {
 		call_retry(call);
 	} else {
 		call_end(call, ACME_GONE, "%s", "");
@@ -684,7 +689,7 @@ static void set_request(struct acme_call *call, const struct call_request *reque
 	request_deinit(&call->request);
 	call->request = *request;
 	call->good = good;
-	call->nonce_tries = 0;
+	call->nonce_tries = call->missed = 0;
 	call->kept_died = false;
 	call->lost = false;
 	if (!first) /* the first goes out by the task of call_new */

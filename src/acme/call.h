@@ -26,6 +26,7 @@ struct call_request {
 	EVP_PKEY *key; /* signs instead of the account's, with jwk; borrowed of the kind's own */
 	bool plain;    /* a GET that is not signed */
 	bool once;     /* when its answer is lost, kind->lost decides what comes next */
+	bool lags;     /* a 404 may pass: not every server of the CA has it yet */
 	enum call_want want;
 	int (*check)(const json_t *body, struct err *err); /* shape of a JSON answer; may be NULL */
 };
@@ -70,12 +71,12 @@ struct acme_call { /* owned by its client until done has run */
 	enum acme_resource gate; /* entered; CALL_URL: none */
 
 	struct retry retry, main_retry;
-	unsigned nonce_tries;
-	bool finding_account;   /* the account is looked up before request is sent */
-	bool account_checked;   /* looked up after the CA did not know it: once a call */
-	bool directory_checked; /* read again after a 404: once a call */
-	bool kept_died;         /* a kept connection died under this request: once */
-	bool lost;              /* the answer to a once-request got lost */
+	unsigned nonce_tries, missed; /* 404 for what lags */
+	bool finding_account;         /* the account is looked up before request is sent */
+	bool account_checked;         /* looked up after the CA did not know it: once a call */
+	bool directory_checked;       /* read again after a 404: once a call */
+	bool kept_died;               /* a kept connection died under this request: once */
+	bool lost;                    /* the answer to a once-request got lost */
 	bool prepared;
 
 	/* of the last answer */
@@ -98,6 +99,8 @@ struct directory_load {
 	struct retry retry;
 	int64_t read_at;
 	bool stale;
+	bool outage; /* nobody answered: the directory is asked first, and nothing else before it
+			answers */
 	struct acme_result failure;
 };
 
@@ -119,6 +122,7 @@ struct acme_client {
 /* ---- client.c ---- */
 bool client_has_directory(struct acme_client *client); /* and it is not due to be read again */
 void client_read_directory(struct acme_client *client);
+void client_outage(struct acme_client *client); /* nobody has answered a request, often enough */
 void client_set_kid(struct acme_client *client, const char *kid);
 void client_fill_request(const struct acme_client *client, const char *url,
 			 struct fetch_request *request);

@@ -78,6 +78,12 @@ bool client_has_directory(struct acme_client *client)
 	       loop_now(client->loop) - client->load.read_at < DIRECTORY_AGE_MS;
 }
 
+void client_outage(struct acme_client *client)
+{
+	client->load.outage = true;
+	client->load.stale = true;
+}
+
 static void load_ended(struct acme_client *client)
 {
 	client->load.retry = (struct retry){0};
@@ -91,6 +97,12 @@ static void load_failed(struct acme_client *client, enum acme_outcome outcome)
 	load_ended(client);
 	failure->outcome = outcome;
 	failure->step = "directory";
+	if (client->load.outage && failure->failure != FETCH_FINE) { /* as before */
+		client_outage(client);
+		call_directory_known(client, false);
+		return;
+	}
+	client->load.outage = false;
 	if (client->directory.json != NULL)
 		client->load.read_at =
 			loop_now(client->loop) - DIRECTORY_AGE_MS + DIRECTORY_AGAIN_MS;
@@ -165,6 +177,7 @@ static void load_answered(struct acme_client *client, const struct fetch_answer 
 		load_again(client);
 	} else if (directory_read(&client->directory, body, answer->final_url, &err) == 0) {
 		client->load.read_at = loop_now(client->loop);
+		client->load.outage = false;
 		load_ended(client);
 		keep_kid(client, before);
 		call_directory_known(client, true);

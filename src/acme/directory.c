@@ -33,8 +33,6 @@ static int read_member(struct directory *directory, enum acme_resource resource,
 	const json_t *value = json_member(directory->json, name);
 	struct url *url = &directory->origins[resource];
 
-	if (value == NULL && !resources[resource].needed)
-		return 0;
 	if (value == NULL)
 		return err_set(err, ERR_INVALID, "the directory has no member \"%s\"", name);
 	if (!json_is_string(value))
@@ -68,7 +66,8 @@ int directory_read(struct directory *directory, const json_t *body, const char *
 		return err_set(err, ERR_INVALID, "the directory is not at an https URL");
 	fresh.json = json_deep_copy(body);
 	for (int i = 0; i < ACME_RESOURCE_COUNT; i++) {
-		if (read_member(&fresh, (enum acme_resource)i, err) != 0)
+		/* One that is of no use is as good as none, unless nothing goes without it. */
+		if (read_member(&fresh, (enum acme_resource)i, err) != 0 && resources[i].needed)
 			return -1;
 	}
 	directory_deinit(directory);

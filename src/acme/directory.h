@@ -29,7 +29,8 @@ struct directory {
 };
 
 /* Checks an answer read from url (after redirects) and takes it. Every listed URL must be https, on
- * the directory's host or, unless the directory is there itself, not on loopback or link-local.
+ * the directory's host or, unless the directory is there itself, not on loopback or link-local; one
+ * that is not and is not needed counts as not listed.
  * ERR_PROTOCOL: no object at all (worth another try); ERR_INVALID: names the member that is missing
  * or refused. */
 int directory_read(struct directory *directory, const json_t *body, const char *url,

@@ -139,6 +139,7 @@ struct acme_call *acme_certificate(struct acme_client *client, const char *url,
 	struct call_request request = {.step = "certificate",
 				       .resource = CALL_URL,
 				       .url = xstrdup(url),
+				       .lags = true,
 				       .want = WANT_TEXT};
 
 	download->preferred = sv_dup(preferred_chain);

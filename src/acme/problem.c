@@ -93,6 +93,9 @@ void acme_problem_parse(const json_t *body, long http_status, struct acme_proble
 	if (detail.len == 0 && http_status > 0)
 		words_addf(problem->text, sizeof(problem->text), "HTTP status %ld without a reason",
 			   http_status);
+	else if (detail.len == 0 && json_is_object(body)) /* inside an object */
+		words_addf(problem->text, sizeof(problem->text), "%s without a reason",
+			   type.len == 0 ? "an error" : problem->type);
 	if (type.len == 0 && urn.len > 0 && !sv_eq(urn, SV("about:blank"))) {
 		words_add(problem->text, sizeof(problem->text), SV(" (type "));
 		words_add(problem->text, sizeof(problem->text), sv_head(urn, 100));

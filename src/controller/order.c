@@ -128,7 +128,7 @@ void order_progress(struct order_run *run)
 	run->delay_ms = 0;
 	run->polls = run->fetches = 0;
 	run->waiting_since = 0;
-	run->told = run->fetched = false;
+	run->told = run->fetched = run->looked_late = false;
 }
 
 void order_poll_later(struct order_run *run, int64_t first_ms, int64_t retry_after_ms)

@@ -55,9 +55,10 @@ struct order_run { /* what only memory knows; of every Order that has not ended 
 	unsigned check_failures;
 	size_t asked; /* index of the authorization in the call */
 	struct order_side reads[ORDER_SIDE_MAX], answers[ORDER_SIDE_MAX];
-	bool noted;   /* the answer to a read was taken into the result */
-	bool told;    /* the present wait was asked for by the CA (Retry-After) */
-	bool fetched; /* the CA has fetched a token before the answer to our POST came */
+	bool looked_late; /* asked once more after the longest wait */
+	bool noted;       /* the answer to a read was taken into the result */
+	bool told;        /* the present wait was asked for by the CA (Retry-After) */
+	bool fetched;     /* the CA has fetched a token before the answer to our POST came */
 	bool fresh;   /* the intent was stored by this process: no order of it can be there yet */
 	bool checked; /* the self-check has let it pass */
 	/* order_chain.c: the certificate came alone, and its issuer's is fetched */

@@ -15,6 +15,7 @@
 #define PROCESSING_MAX_S   INT64_C(21600)
 #define UNKNOWN_MAX_MS     (INT64_C(600) * 1000)
 #define AUTHZ_LOOK_AFTER   3 /* polls of the order; then the authorizations in turn with it */
+#define TOLD_MS            60000
 #define CHECK_FIRST_MS     5000
 #define CHECK_MAX_MS       600000
 #define FAR_SKEW_S         (INT64_C(100) * 365 * 86400) /* certificate_issue.c waits for it */
@@ -77,6 +78,33 @@ static void order_is_invalid(struct order_look *look, const struct acme_order *o
 	}
 }
 
+/* Is it as it was? What we say of it ourselves does not count, and stays. */
+static bool is_no_news(const struct order_look *look, json_t *status)
+{
+	struct str_view reason = json_sv_at(look->status, "reason");
+
+	if (reason.len == 0 || json_member(look->status, "failureReason") != NULL)
+		return json_same(status, look->status);
+	json_object_set_new(status, "reason", json_sv(reason));
+	if (json_same(status, look->status))
+		return true;
+	json_object_del(status, "reason");
+	return false;
+}
+
+/* A wait that is long enough for somebody to ask what it is about. */
+static void note_wait(json_t *status, int64_t retry_after_ms)
+{
+	char when[CLOCK_TEXT_SIZE];
+
+	json_object_del(status, "reason");
+	if (retry_after_ms < TOLD_MS)
+		return;
+	clock_rfc3339(ctl_now() + retry_after_ms / 1000, when);
+	json_object_set_new(status, "reason",
+			    json_fmt("the CA is at work and is not to be asked before %s", when));
+}
+
 /* What the CA says about the order now; more: it is news. */
 static void take_order(struct order_look *look, const struct acme_result *result)
 {
@@ -94,8 +122,12 @@ static void take_order(struct order_look *look, const struct acme_result *result
 		return;
 	}
 	status = status_from(look, &order);
-	if (json_same(status, look->status)) {
-		json_decref(status);
+	if (is_no_news(look, status)) {
+		note_wait(status, result->retry_after_ms);
+		if (json_same(status, look->status))
+			json_decref(status);
+		else
+			order_learned(run, status);
 		order_poll_later(run,
 				 order.status == ORDER_PROCESSING ? PROCESSED_FIRST_MS
 								  : VALIDATED_FIRST_MS,
@@ -109,6 +141,8 @@ static void take_order(struct order_look *look, const struct acme_result *result
 			  "The CA has validated every name of the order");
 	if (look->finalized)
 		json_object_set_new(status, "finalizedTime", json_time(ctl_now()));
+	if (order.status == ORDER_PROCESSING)
+		note_wait(status, result->retry_after_ms);
 	order_learned(run, status);
 	if (order.status == ORDER_PROCESSING)
 		order_poll_later(run, PROCESSED_FIRST_MS, result->retry_after_ms);
@@ -366,7 +400,9 @@ static void note_authz(struct order_look *look, const struct acme_authz *authz)
 	json_object_set_new(entry, "identifier", json_sv(authz->identifier));
 	if (authz->wildcard)
 		json_object_set_new(entry, "wildcard", json_true());
-	json_object_set_new(entry, "initialState", json_sv(authz->status_text));
+	json_object_set_new(entry, "initialState",
+			    authz->status == AUTHZ_PENDING ? json_string("pending")
+							   : json_sv(authz->status_text));
 	json_object_set_new(entry, "challenges", offers_of(authz));
 	name = authz_name(entry);
 	if (authz->status == AUTHZ_PENDING &&
@@ -538,13 +574,16 @@ static void poll_processing(struct order_look *look)
 
 	if (!json_time_at(look->status, "finalizedTime", &since))
 		since = ctl_now();
-	if (known ? ctl_now() - since > PROCESSING_MAX_S : waited_ms(run) > UNKNOWN_MAX_MS) {
+	bool late = known ? ctl_now() - since > PROCESSING_MAX_S : waited_ms(run) > UNKNOWN_MAX_MS;
+
+	if (late && run->polls > 0 && run->looked_late) {
 		snprintf(words, sizeof(words), "the order stays \"%.*s\"%s",
 			 SV_ARG(sv_head(state, 60)), known ? "" : " without a certificate");
 		order_fails(look, "errored", "ProcessingTimeout", words);
 	} else if (run->polls == 0) {
 		order_poll_later(run, PROCESSED_FIRST_MS, -1);
 	} else {
+		run->looked_late = late; /* it may have become valid while nobody looked */
 		read_order(look);
 	}
 }

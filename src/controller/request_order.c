@@ -131,8 +131,10 @@ void request_by_order(struct request *request)
 		take_certificate(request, order);
 	else if (order_has_ended(order))
 		take_failure(request, order);
+	else if (words != NULL && type != NULL)
+		request_blocked(request, type, words);
 	else if (words != NULL)
-		request_blocked(request, type == NULL ? "Waiting" : type, words);
+		request_pending(request, "order %s/%s: %s", ns, name, words);
 	else
 		request_pending(request, "Waiting on certificate issuance from order %s/%s", ns,
 				name);

@@ -169,7 +169,7 @@ def test_f22_wrong_content_type(client, lab):
 def test_f14_down_for_hours(make_lab, make_client):
     """It asks ever less often; the CA that comes back knows no account: it is made again with its key, and the
     certificate comes by itself."""
-    lab = make_lab(proxy=False)
+    lab = make_lab()
     client = make_client(lab).up()
     client.issue("before")
     serial, key = client.serial("before"), client.daemon.get("secrets", "ca-account", "sallyport-system")["data"]
@@ -180,8 +180,15 @@ def test_f14_down_for_hours(make_lab, make_client):
         client.later(20)
         return client.told(None, "next try", timeout=0.1)
     wait_for(told, "the outage to be told", 60, every=0.1)
+    lab.clear()
     for _ in range(12):
         client.later(600)
+
+    def tried():
+        client.later(600)
+        return lab.count("dir")
+    wait_for(tried, "another try", 60, every=0.1)
+    assert {r["step"] for r in lab.log()} == {"dir"}  # whether the CA is back is all that is asked
     # Minutes, hours, a day between the tries: at most one failure each time is written down.
     said = client.daemon.text().count("Retrying: ")
     assert 1 <= said <= 4, said

@@ -702,6 +702,66 @@ static void test_directory_is_read_daily(void **state)
 	acme_client_free(client);
 }
 
+/* F14: while nobody answers, a try asks for the directory and for nothing else; then it goes on. */
+static void test_outage(void **state)
+{
+	struct outcome outcome = {0};
+	struct acme_client *client;
+
+	(void)state;
+	fake_reset();
+	client = fake_client(KID);
+	new_order(client, &outcome);
+	fake_run();
+	ca.faults[0] = (struct fault)FAULT("/new", 0, FAULT_NOT_SENT);
+	ca.faults[1] = (struct fault)FAULT("/dir", 0, FAULT_NOT_SENT);
+	new_order(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_RETRY_LATER);
+	for (int try = 0; try < 3; try++) {
+		ca.faults[0] =
+			(struct fault)FAULT("/new", 0, FAULT_BODY, .text = "asked all the same");
+		fake_advance(6000000);
+		new_order(client, &outcome);
+		fake_run();
+		assert_int_equal(outcome.outcome, ACME_RETRY_LATER);
+		assert_string_equal(outcome.step, "directory");
+		assert_int_equal(outcome.failure, FETCH_CONNECT);
+	}
+	ca.faults[0] = ca.faults[1] = (struct fault){0};
+	new_order(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_OK);
+	assert_int_equal(ca.directory, 2);
+	assert_int_equal(ca.new_order, 2);
+	assert_int_equal(ca.violations, 0);
+	acme_client_free(client);
+}
+
+/* A directory that answers without being one: what is known of before does. */
+static void test_outage_of_something_else(void **state)
+{
+	struct outcome outcome = {0};
+	struct acme_client *client;
+
+	(void)state;
+	fake_reset();
+	client = fake_client(KID);
+	new_order(client, &outcome);
+	fake_run();
+	ca.faults[0] = (struct fault)FAULT("/newOrder", 5, FAULT_CLOSED);
+	ca.faults[1] = (struct fault)FAULT("/dir", 0, FAULT_PROBLEM, .status = 500);
+	ca.no_orders_list = true;
+	new_order(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_RETRY_LATER);
+	ca.faults[0] = (struct fault){0};
+	new_order(client, &outcome);
+	fake_run();
+	assert_int_equal(outcome.outcome, ACME_OK);
+	acme_client_free(client);
+}
+
 static void test_account_made_again(void **state)
 {
 	struct outcome outcome = {0};
@@ -882,6 +942,8 @@ int main(void)
 		cmocka_unit_test(test_seven_requests_a_certificate),
 		cmocka_unit_test(test_moved_directory),
 		cmocka_unit_test(test_directory_is_read_daily),
+		cmocka_unit_test(test_outage),
+		cmocka_unit_test(test_outage_of_something_else),
 		cmocka_unit_test(test_account_made_again),
 		cmocka_unit_test(test_external_binding),
 		cmocka_unit_test(test_no_renewal_info),

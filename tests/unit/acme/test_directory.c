@@ -76,6 +76,27 @@ static void test_read(void **state)
 	}
 }
 
+/* What nothing depends on may be anything: then it is not offered. */
+static void test_of_no_use(void **state)
+{
+	AUTO(auto_json)
+	json_t *body = json_parse(SV("{\"newNonce\":\"https://ca.example/n\","
+				     "\"newAccount\":\"https://ca.example/a\","
+				     "\"newOrder\":\"https://ca.example/o\",\"keyChange\":null,"
+				     "\"revokeCert\":\"http://ca.example/r\","
+				     "\"renewalInfo\":\"https://169.254.169.254/i\"}"),
+				  NULL);
+	AUTO(directory_deinit) struct directory directory = {0};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(directory_read(&directory, body, "https://ca.example/dir", &err), 0);
+	assert_null(directory.urls[ACME_KEY_CHANGE]);
+	assert_null(directory.urls[ACME_REVOKE_CERT]);
+	assert_null(directory.urls[ACME_RENEWAL_INFO]);
+	assert_false(directory_allows(&directory, "https://169.254.169.254/i"));
+}
+
 static void test_bad_one_keeps_the_old(void **state)
 {
 	AUTO(auto_json)
@@ -236,9 +257,13 @@ static void test_url_resolve(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),        cmocka_unit_test(test_bad_one_keeps_the_old),
-		cmocka_unit_test(test_allows),      cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_links),       cmocka_unit_test(test_nonces),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_of_no_use),
+		cmocka_unit_test(test_bad_one_keeps_the_old),
+		cmocka_unit_test(test_allows),
+		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_nonces),
 		cmocka_unit_test(test_url_resolve),
 	};
 

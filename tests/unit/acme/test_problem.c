@@ -21,6 +21,8 @@ static void test_parse(void **state)
 		long status;
 		const char *type, *text;
 	} cases[] = {
+		{"inside an object, without words", "{\"type\":\"" URN "rateLimited\"}", 0,
+		 "rateLimited", "rateLimited without a reason"},
 		{"a plain problem", "{\"type\":\"" URN "malformed\",\"detail\":\"no\"}", 400,
 		 "malformed", "no"},
 		{"RFC 8555, section 6.7.1: subproblems",
