@@ -121,6 +121,17 @@ void l4_failed(struct l4_flow *flow)
 	drop_endpoint(flow);
 }
 
+void l4_undialled(struct l4_flow *flow, int error)
+{
+	if (!sock_is_shortage(error)) {
+		l4_failed(flow);
+		return;
+	}
+	(void)l4_refuse(flow, 503, "upstream_no_socket");
+	flow->tries = L4_TRIES_MAX;
+	drop_endpoint(flow);
+}
+
 void l4_worked(struct l4_flow *flow)
 {
 	pool_worked(flow->endpoint);

@@ -38,6 +38,9 @@ bool l4_refuse(struct l4_flow *flow, uint16_t status, const char *failure);
 struct endpoint *l4_next(struct l4_flow *flow);
 /* The try failed: its endpoint is left alone for a while. */
 void l4_failed(struct l4_flow *flow);
+/* It failed at once, with that errno: when the host has no socket left, no other endpoint is tried
+ * and none is left alone. */
+void l4_undialled(struct l4_flow *flow, int error);
 void l4_worked(struct l4_flow *flow);
 /* Lets go of endpoint, rule and backend, and writes the line of the access log. */
 void l4_end(struct l4_flow *flow, struct access_flow *line);

@@ -251,8 +251,11 @@ static bool leg_dial(struct stream *stream, const struct endpoint *endpoint)
 		return false;
 	if (loop_add(loop_of(stream), &stream->watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) <
 	    0) {
+		int error = errno;
+
 		close(stream->watch.fd);
 		stream->watch.fd = -1;
+		errno = error;
 		return false;
 	}
 	stream->connecting = in_progress;
@@ -291,7 +294,7 @@ static void leg_begin(struct stream *stream)
 				leg_connected(stream);
 			return;
 		}
-		l4_failed(&stream->flow);
+		l4_undialled(&stream->flow, errno);
 	}
 	stream_fail(stream, 503, "upstream_connect");
 }

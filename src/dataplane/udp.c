@@ -271,7 +271,10 @@ static int connect_to(const struct sock_addr *addr)
 	int fd = socket(addr->u.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && connect(fd, &addr->u.any, addr->len) < 0) {
+		int error = errno;
+
 		close(fd);
+		errno = error;
 		return -1;
 	}
 	return fd;
@@ -286,7 +289,7 @@ static int flow_connect(struct l4_flow *flow)
 
 		if (fd >= 0)
 			return fd;
-		l4_failed(flow);
+		l4_undialled(flow, errno);
 	}
 	if (flow->failure == NULL)
 		(void)l4_refuse(flow, 503, "upstream_connect");

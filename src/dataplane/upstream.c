@@ -364,6 +364,8 @@ const char *up_connect(struct upstreams *owner, struct endpoint *endpoint, struc
 	if (watch->fd >= 0 &&
 	    loop_add(owner->worker->loop, watch, LOOP_READ | LOOP_WRITE | LOOP_EDGE, NULL) == 0)
 		return NULL;
+	if (sock_is_shortage(errno))
+		return "upstream_no_socket";
 	pool_failed(endpoint, loop_now(owner->worker->loop));
 	return "upstream_connect";
 }

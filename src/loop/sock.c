@@ -251,6 +251,11 @@ int sock_connect(const struct sock_addr *addr, bool *in_progress)
 	return close_failed(fd);
 }
 
+bool sock_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 int sock_error(int fd)
 {
 	int error = 0;

@@ -60,6 +60,9 @@ int sock_listen_unix(struct str_view path, mode_t mode, struct err *err);
 int sock_accept(int fd, struct sock_addr *peer);
 /* Begins to connect: fd, *in_progress says whether to wait for writability; -1 with errno. */
 int sock_connect(const struct sock_addr *addr, bool *in_progress);
+/* An errno of sock_connect or sock_accept: this process or host has no descriptors or no memory
+ * left. It says nothing of the other side. */
+bool sock_is_shortage(int error);
 int sock_error(int fd); /* pending SO_ERROR */
 void sock_local(int fd, struct sock_addr *local);
 

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -559,6 +560,41 @@ static void test_drain(void **state)
 	wire_stop(wire);
 }
 
+/* ---- a host without descriptors ---- */
+
+/* The backend is not to blame, and is asked again as soon as there is one. */
+static void test_no_descriptors(void **state)
+{
+	struct wire_setup setup = wire_setup_default();
+	struct rlimit limit, none;
+	struct wire *wire;
+	int client, backend;
+
+	(void)state;
+	setup.manual = true;
+	wire = wire_start_with(&setup);
+	client = wire_dial(wire);
+	wire_put(client, SV(GET("/denied")));
+	wire_get(client, "\r\n\r\n", got); /* the worker has it */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = (rlim_t)dup(client); /* the first that is free */
+	close((int)none.rlim_cur);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	wire_put(client, SV(GET("/1")));
+	has(wire_get(client, "\r\n\r\n", got), "HTTP/1.1 503 ");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(wire_metric(wire, "sallyport_upstream_ejections_total"), 0);
+	wire_put(client, SV(GET("/2")));
+	backend = wire_backend(wire);
+	wire_get(backend, "\r\n\r\n", got);
+	wire_put(backend, SV(OK));
+	has(wire_get(client, "ok", got), "HTTP/1.1 200 ");
+	close(client);
+	close(backend);
+	wire_stop(wire);
+}
+
 /* ---- the log ---- */
 
 /* A head that is small and yet needs more memory than it may have: what the log says of it is still
@@ -635,6 +671,7 @@ int main(void)
 		EACH(test_websocket_refused),
 		EACH(test_challenge),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_log_of_refused),
 	};
 
