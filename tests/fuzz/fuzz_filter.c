@@ -29,7 +29,6 @@ struct input {
 	struct header_mods mods;
 	struct redirect redirect;
 	struct rewrite rewrite;
-	struct http_target target, path;
 	size_t segments;
 	struct arena arena;
 	struct fields fields;
@@ -66,16 +65,17 @@ static void read_line(struct input *in, struct http_request *request, struct str
 {
 	char kind = line.len > 0 ? line.data[0] : 0;
 	struct str_view rest = sv_skip(line, 1);
+	struct http_target parsed; /* of no use when it is refused */
 	struct http_bad bad = {.status = 0};
 
-	if (kind == 'T' && http_path_parse(rest, METHOD_GET, &in->arena, &in->target, &bad)) {
-		request->target = in->target;
+	if (kind == 'T' && http_path_parse(rest, METHOD_GET, &in->arena, &parsed, &bad)) {
+		request->target = parsed;
 		in->targeted = true;
 	} else if (kind == 'H') {
 		(void)http_authority_parse(rest, &in->arena, &request->authority);
 	} else if ((kind == 'R' || kind == 'U') &&
-		   http_path_parse(rest, METHOD_GET, &in->arena, &in->path, &bad)) {
-		in->redirect.path = in->rewrite.path = in->path.path;
+		   http_path_parse(rest, METHOD_GET, &in->arena, &parsed, &bad)) {
+		in->redirect.path = in->rewrite.path = parsed.path;
 		in->redirect.path_change = in->rewrite.path_change =
 			kind == 'R' ? PATH_REPLACE_PREFIX : PATH_REPLACE_FULL;
 	} else if (kind == 'N') {
@@ -225,7 +225,7 @@ static void check_all(struct input *in, struct exchange *ex)
 	check_forwarded(ex);
 	if (!in->targeted)
 		return;
-	prefix = prefix_of(in->target.path, in->segments);
+	prefix = prefix_of(ex->request.target.path, in->segments);
 	check_location(ex, in, prefix);
 	check_rewrite(ex, in, prefix);
 }
