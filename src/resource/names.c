@@ -22,16 +22,26 @@ static bool is_one_of(char c, const char *set)
 	return c != '\0' && strchr(set, c) != NULL;
 }
 
-bool name_is_dns_label(struct str_view text)
+/* Only characters that is() admits, and those of others. */
+static bool consists_of(struct str_view text, bool (*is)(char c), const char *others)
 {
-	if (text.len == 0 || text.len > DNS_LABEL_MAX || text.data[0] == '-' ||
-	    text.data[text.len - 1] == '-')
-		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		if (!is_lower_alnum(text.data[i]) && text.data[i] != '-')
+		if (!is(text.data[i]) && !is_one_of(text.data[i], others))
 			return false;
 	}
 	return true;
+}
+
+/* Of any length. */
+static bool is_label(struct str_view text)
+{
+	return text.len > 0 && text.data[0] != '-' && text.data[text.len - 1] != '-' &&
+	       consists_of(text, is_lower_alnum, "-");
+}
+
+bool name_is_dns_label(struct str_view text)
+{
+	return text.len <= DNS_LABEL_MAX && is_label(text);
 }
 
 bool name_is_dns_1035_label(struct str_view text)
@@ -47,14 +57,8 @@ bool name_is_dns_subdomain(struct str_view text)
 	if (text.len == 0 || text.len > DNS_SUBDOMAIN_MAX)
 		return false;
 	while (rest.data != NULL) {
-		struct str_view label = sv_split(&rest, '.');
-
-		if (label.len == 0 || label.data[0] == '-' || label.data[label.len - 1] == '-')
+		if (!is_label(sv_split(&rest, '.')))
 			return false;
-		for (size_t i = 0; i < label.len; i++) {
-			if (!is_lower_alnum(label.data[i]) && label.data[i] != '-')
-				return false;
-		}
 	}
 	return true;
 }
@@ -116,14 +120,8 @@ static bool is_exact_hostname(struct str_view text)
 /* Alphanumerics at both ends, '-', '_' and '.' between. */
 static bool is_qualified_part(struct str_view text)
 {
-	if (text.len == 0 || text.len > QUALIFIED_MAX || !ascii_is_alnum(text.data[0]) ||
-	    !ascii_is_alnum(text.data[text.len - 1]))
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!ascii_is_alnum(text.data[i]) && !is_one_of(text.data[i], "-_."))
-			return false;
-	}
-	return true;
+	return text.len > 0 && text.len <= QUALIFIED_MAX && ascii_is_alnum(text.data[0]) &&
+	       ascii_is_alnum(text.data[text.len - 1]) && consists_of(text, ascii_is_alnum, "-_.");
 }
 
 bool name_is_qualified(struct str_view text)
@@ -160,14 +158,9 @@ static bool is_subdomain_or_empty(struct str_view text)
 
 static bool is_kind_name(struct str_view text)
 {
-	if (text.len == 0 || text.len > KIND_NAME_MAX || !ascii_is_alnum(text.data[0]) ||
-	    ascii_is_digit(text.data[0]) || text.data[text.len - 1] == '-')
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!ascii_is_alnum(text.data[i]) && text.data[i] != '-')
-			return false;
-	}
-	return true;
+	return text.len > 0 && text.len <= KIND_NAME_MAX && ascii_is_alnum(text.data[0]) &&
+	       !ascii_is_digit(text.data[0]) && text.data[text.len - 1] != '-' &&
+	       consists_of(text, ascii_is_alnum, "-");
 }
 
 /* pchar of RFC 3986 and '/'; percent-escapes whole. */
@@ -200,11 +193,7 @@ static bool is_domain_path(struct str_view text)
 /* token of RFC 9110, section 5.6.2 */
 static bool is_field_name(struct str_view text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		if (!ascii_is_alnum(text.data[i]) && !is_one_of(text.data[i], "!#$%&'*+-.^_`|~"))
-			return false;
-	}
-	return text.len > 0;
+	return text.len > 0 && consists_of(text, ascii_is_alnum, "!#$%&'*+-.^_`|~");
 }
 
 /* Visible characters with single blanks between, as the Gateway API has it. */
@@ -272,14 +261,8 @@ static bool is_time(struct str_view text)
 
 static bool is_data_key(struct str_view text)
 {
-	if (text.len == 0 || text.len > DATA_KEY_MAX || sv_eq(text, SV(".")) ||
-	    sv_starts(text, SV("..")))
-		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!ascii_is_alnum(text.data[i]) && !is_one_of(text.data[i], "-_."))
-			return false;
-	}
-	return true;
+	return text.len > 0 && text.len <= DATA_KEY_MAX && !sv_eq(text, SV(".")) &&
+	       !sv_starts(text, SV("..")) && consists_of(text, ascii_is_alnum, "-_.");
 }
 
 /* Only the outer form: a scheme of the web, a host, no blanks and no controls. */
