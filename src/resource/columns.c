@@ -2,6 +2,7 @@
 #include "resource/columns.h"
 
 #include "base/clock.h"
+#include "base/own.h"
 #include "resource/condition.h"
 #include "resource/schema.h"
 
@@ -64,6 +65,18 @@ json_t *cell_labels(const json_t *object, const char *path)
 	cell = buf_len(&text) == 0 ? json_string("<none>") : json_sv(buf_view(&text));
 	buf_deinit(&text);
 	return cell;
+}
+
+json_t *cell_hostnames(const json_t *object, int64_t now)
+{
+	const json_t *list = json_at(object, "spec.hostnames");
+	AUTO(auto_free) char *text = NULL;
+
+	(void)now;
+	if (json_array_size(list) == 0)
+		return json_null();
+	text = json_text(list);
+	return json_string(text);
 }
 
 json_t *cell_count(const json_t *object, const char *path)

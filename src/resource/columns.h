@@ -19,6 +19,8 @@ json_t *cell_since(const json_t *object, const char *path, int64_t now);
 json_t *cell_condition_since(const json_t *object, const char *type, int64_t now);
 /* {"a":"b"} at a path as "a=b,c=d"; "<none>" when empty. */
 json_t *cell_labels(const json_t *object, const char *path);
+/* spec.hostnames as ["a.example","b.example"]; a column's function. */
+json_t *cell_hostnames(const json_t *object, int64_t now);
 /* Number of members at a path. */
 json_t *cell_count(const json_t *object, const char *path);
 

@@ -1,6 +1,7 @@
 /* resource/filter.c - filters of HTTPRoute and GRPCRoute rules and of their backendRefs */
 #include "base/own.h"
 #include "resource/names.h"
+#include "resource/route.h"
 #include "resource/rows.h"
 
 #define FILTERS_MAX 16

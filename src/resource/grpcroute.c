@@ -1,13 +1,8 @@
 /* resource/grpcroute.c - GRPCRoute (gateway.networking.k8s.io) */
 #include "base/own.h"
-#include "resource/columns.h"
 #include "resource/names.h"
+#include "resource/route.h"
 #include "resource/rows.h"
-
-#define RULES_MAX         16
-#define MATCHES_MAX       64  /* a rule */
-#define MATCHES_TOTAL_MAX 128 /* a route */
-#define BACKENDS_MAX      16  /* a rule */
 
 /* ---- members ---- */
 
@@ -35,9 +30,9 @@ static const struct schema_node backend_item[] = {OBJECT("[]", backend_members)}
 
 static const struct schema_node rule_members[] = {
 	TEXT("name", .min = 1, .max = 253, .format = &format_subdomain),
-	LIST("matches", match_item, .max = MATCHES_MAX),
+	LIST("matches", match_item, .max = RULE_MATCHES_MAX),
 	LIST("filters", grpc_filter_item, .max = 16),
-	LIST("backendRefs", backend_item, .max = BACKENDS_MAX),
+	LIST("backendRefs", backend_item, .max = RULE_BACKENDS_MAX),
 	REFUSED("sessionPersistence"),
 	END,
 };
@@ -46,7 +41,7 @@ static const struct schema_node rule_item[] = {OBJECT("[]", rule_members)};
 static const struct schema_node route_spec[] = {
 	LIST("parentRefs", parent_ref_item, .max = 32),
 	LIST("hostnames", hostname_item, .max = 16),
-	LIST("rules", rule_item, .key = "name", .max = RULES_MAX),
+	LIST("rules", rule_item, .key = "name", .max = ROUTE_RULES_MAX),
 	REFUSED("useDefaultGateways"),
 	END,
 };
@@ -118,7 +113,7 @@ static void validate_method(const json_t *method, struct where *where, struct ca
 
 static void validate_matches(const json_t *matches, struct where *where, struct causes *causes)
 {
-	for (size_t i = 0; i < json_array_size(matches) && i < MATCHES_MAX; i++) {
+	for (size_t i = 0; i < json_array_size(matches) && i < RULE_MATCHES_MAX; i++) {
 		const json_t *method = json_member(json_array_get(matches, i), "method");
 		size_t mark = where_to(where, ".matches[%zu]", i);
 
@@ -128,38 +123,14 @@ static void validate_matches(const json_t *matches, struct where *where, struct 
 	}
 }
 
-static void validate_backends(const json_t *backends, struct where *where, struct causes *causes)
+static void validate_rule(const json_t *rule, struct where *where, struct causes *causes)
 {
-	for (size_t i = 0; i < json_array_size(backends) && i < BACKENDS_MAX; i++) {
-		const json_t *backend = json_array_get(backends, i);
-		size_t mark = where_to(where, ".backendRefs[%zu]", i);
-
-		backend_ref_validate(backend, where, causes);
-		http_filters_validate(json_member(backend, "filters"), NULL, where, causes);
-		where_back(where, mark);
-	}
+	validate_matches(json_member(rule, "matches"), where, causes);
+	route_rule_validate(rule, NULL, where, causes);
 }
 
 void grpcroute_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
-	const json_t *rules = json_at(object, "spec.rules");
-	size_t total = 0;
-
 	(void)old;
-	parent_refs_validate(json_at(object, "spec.parentRefs"), causes);
-	for (size_t i = 0; i < json_array_size(rules) && i < RULES_MAX; i++) {
-		const json_t *rule = json_array_get(rules, i);
-		const json_t *matches = json_member(rule, "matches");
-		struct where where = {0};
-
-		where_to(&where, "spec.rules[%zu]", i);
-		validate_matches(matches, &where, causes);
-		http_filters_validate(json_member(rule, "filters"), NULL, &where, causes);
-		validate_backends(json_member(rule, "backendRefs"), &where, causes);
-		total += json_array_size(matches);
-	}
-	if (total > MATCHES_TOTAL_MAX)
-		causes_add(causes, CAUSE_TOO_LONG, "spec.rules",
-			   "Too many: %zu: the matches of all rules may not be more than %d", total,
-			   MATCHES_TOTAL_MAX);
+	route_validate(object, validate_rule, causes);
 }

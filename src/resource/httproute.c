@@ -3,12 +3,8 @@
 #include "base/own.h"
 #include "resource/columns.h"
 #include "resource/names.h"
+#include "resource/route.h"
 #include "resource/rows.h"
-
-#define RULES_MAX         16
-#define MATCHES_MAX       64  /* a rule */
-#define MATCHES_TOTAL_MAX 128 /* a route */
-#define BACKENDS_MAX      16  /* a rule */
 
 /* ---- members ---- */
 
@@ -69,9 +65,9 @@ static const struct schema_node retry_members[] = {
 
 static const struct schema_node rule_members[] = {
 	TEXT("name", .min = 1, .max = 253, .format = &format_subdomain),
-	LIST("matches", match_item, .flags = SCHEMA_MAKE, .max = MATCHES_MAX),
+	LIST("matches", match_item, .flags = SCHEMA_MAKE, .max = RULE_MATCHES_MAX),
 	LIST("filters", http_filter_item, .max = 16),
-	LIST("backendRefs", backend_item, .max = BACKENDS_MAX),
+	LIST("backendRefs", backend_item, .max = RULE_BACKENDS_MAX),
 	OBJECT("timeouts", timeout_members),
 	OBJECT("retry", retry_members),
 	REFUSED("sessionPersistence"),
@@ -82,7 +78,8 @@ static const struct schema_node rule_item[] = {OBJECT("[]", rule_members)};
 static const struct schema_node route_spec[] = {
 	LIST("parentRefs", parent_ref_item, .max = 32),
 	LIST("hostnames", hostname_item, .max = 16),
-	LIST("rules", rule_item, .flags = SCHEMA_MAKE, .key = "name", .min = 1, .max = RULES_MAX),
+	LIST("rules", rule_item, .flags = SCHEMA_MAKE, .key = "name", .min = 1,
+	     .max = ROUTE_RULES_MAX),
 	REFUSED("useDefaultGateways"),
 	END,
 };
@@ -93,16 +90,6 @@ const struct schema_node httproute_schema[] = {
 	KIND_STATUS,
 	END,
 };
-
-json_t *route_status(const json_t *object, int64_t now)
-{
-	json_t *status = json_object();
-
-	(void)object;
-	(void)now;
-	json_object_set_new(status, "parents", json_array());
-	return status;
-}
 
 /* ---- rules between members ---- */
 
@@ -151,25 +138,10 @@ static void validate_path(const json_t *path, struct where *where, struct causes
 
 static void validate_matches(const json_t *matches, struct where *where, struct causes *causes)
 {
-	for (size_t i = 0; i < json_array_size(matches) && i < MATCHES_MAX; i++) {
+	for (size_t i = 0; i < json_array_size(matches) && i < RULE_MATCHES_MAX; i++) {
 		size_t mark = where_to(where, ".matches[%zu]", i);
 
 		validate_path(json_member(json_array_get(matches, i), "path"), where, causes);
-		where_back(where, mark);
-	}
-}
-
-static void validate_backends(const json_t *rule, struct where *where, struct causes *causes)
-{
-	const json_t *backends = json_member(rule, "backendRefs");
-
-	for (size_t i = 0; i < json_array_size(backends) && i < BACKENDS_MAX; i++) {
-		const json_t *backend = json_array_get(backends, i);
-		size_t mark = where_to(where, ".backendRefs[%zu]", i);
-
-		backend_ref_validate(backend, where, causes);
-		http_filters_validate(json_member(backend, "filters"), json_member(rule, "matches"),
-				      where, causes);
 		where_back(where, mark);
 	}
 }
@@ -210,48 +182,19 @@ static void validate_rule(const json_t *rule, struct where *where, struct causes
 	const json_t *matches = json_member(rule, "matches");
 
 	validate_matches(matches, where, causes);
-	http_filters_validate(json_member(rule, "filters"), matches, where, causes);
-	validate_backends(rule, where, causes);
+	route_rule_validate(rule, matches, where, causes);
 	validate_redirect_alone(rule, where, causes);
 	validate_timeouts(rule, where, causes);
 }
 
 void httproute_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
-	const json_t *rules = json_at(object, "spec.rules");
-	size_t total = 0;
-
 	(void)old;
-	parent_refs_validate(json_at(object, "spec.parentRefs"), causes);
-	for (size_t i = 0; i < json_array_size(rules) && i < RULES_MAX; i++) {
-		const json_t *rule = json_array_get(rules, i);
-		struct where where = {0};
-
-		where_to(&where, "spec.rules[%zu]", i);
-		validate_rule(rule, &where, causes);
-		total += json_array_size(json_member(rule, "matches"));
-	}
-	if (total > MATCHES_TOTAL_MAX)
-		causes_add(causes, CAUSE_TOO_LONG, "spec.rules",
-			   "Too many: %zu: the matches of all rules may not be more than %d", total,
-			   MATCHES_TOTAL_MAX);
+	route_validate(object, validate_rule, causes);
 }
 
 /* ---- table ---- */
 
-/* ["a.example","b.example"] */
-static json_t *hostnames(const json_t *object, int64_t now)
-{
-	const json_t *list = json_at(object, "spec.hostnames");
-	AUTO(auto_free) char *text = NULL;
-
-	(void)now;
-	if (json_array_size(list) == 0)
-		return json_null();
-	text = json_text(list);
-	return json_string(text);
-}
-
 const struct column httproute_columns[1] = {
-	{.name = "Hostnames", .type = "string", .cell = hostnames},
+	{.name = "Hostnames", .type = "string", .cell = cell_hostnames},
 };

@@ -1,11 +1,10 @@
 /* resource/l4route.c - TLSRoute, TCPRoute and UDPRoute (gateway.networking.k8s.io) */
-#include "base/own.h"
 #include "resource/columns.h"
 #include "resource/names.h"
+#include "resource/route.h"
 #include "resource/rows.h"
 
 #define HOSTNAMES_MAX  1024
-#define BACKENDS_MAX   16
 #define BACKENDS_BYTES 4096 /* of the cell */
 
 /* ---- members ---- */
@@ -19,7 +18,7 @@ static const struct schema_node backend_item[] = {OBJECT("[]", backend_members)}
 
 static const struct schema_node rule_members[] = {
 	TEXT("name", .min = 1, .max = 253, .format = &format_subdomain),
-	LIST("backendRefs", backend_item, REQUIRED, .min = 1, .max = BACKENDS_MAX),
+	LIST("backendRefs", backend_item, REQUIRED, .min = 1, .max = RULE_BACKENDS_MAX),
 	END,
 };
 static const struct schema_node rule_item[] = {OBJECT("[]", rule_members)};
@@ -56,7 +55,7 @@ const struct schema_node l4route_schema[] = {
 
 static void validate_backends(const json_t *backends, struct where *where, struct causes *causes)
 {
-	for (size_t i = 0; i < json_array_size(backends) && i < BACKENDS_MAX; i++) {
+	for (size_t i = 0; i < json_array_size(backends) && i < RULE_BACKENDS_MAX; i++) {
 		size_t mark = where_to(where, ".backendRefs[%zu]", i);
 
 		backend_ref_validate(json_array_get(backends, i), where, causes);
@@ -76,18 +75,6 @@ void l4route_validate(const json_t *object, const json_t *old, struct causes *ca
 }
 
 /* ---- tables ---- */
-
-static json_t *hostnames(const json_t *object, int64_t now)
-{
-	const json_t *list = json_at(object, "spec.hostnames");
-	AUTO(auto_free) char *text = NULL;
-
-	(void)now;
-	if (json_array_size(list) == 0)
-		return json_null();
-	text = json_text(list);
-	return json_string(text);
-}
 
 /* "db:5432,db-old:5432" */
 static json_t *backends(const json_t *object, int64_t now)
@@ -113,7 +100,7 @@ static json_t *backends(const json_t *object, int64_t now)
 }
 
 const struct column tlsroute_columns[2] = {
-	{.name = "Hostnames", .type = "string", .cell = hostnames},
+	{.name = "Hostnames", .type = "string", .cell = cell_hostnames},
 	{.name = "Backends", .type = "string", .priority = 1, .cell = backends},
 };
 

@@ -88,13 +88,13 @@ extern const struct schema_node backend_ref_members[];                /* no weig
 void parent_refs_validate(const json_t *refs, struct causes *causes); /* of spec.parentRefs */
 void backend_ref_validate(const json_t *ref, struct where *where, struct causes *causes);
 
+/* route.c */
+initial_status_fn route_status;
+
 /* httproute.c */
 extern const struct schema_node httproute_schema[];
 extern const struct column httproute_columns[1];
 validate_fn httproute_validate;
-initial_status_fn route_status;
-
-extern const struct schema_node field_match_item[]; /* a match of one field */
 
 /* grpcroute.c */
 extern const struct schema_node grpcroute_schema[];
@@ -104,12 +104,6 @@ validate_fn grpcroute_validate;
 extern const struct schema_node tlsroute_schema[], l4route_schema[];
 extern const struct column tlsroute_columns[2], l4route_columns[1];
 validate_fn l4route_validate;
-
-/* filter.c: what stands in spec.rules[].filters of an HTTPRoute or GRPCRoute */
-extern const struct schema_node http_filter_item[], grpc_filter_item[];
-/* Filters of one rule, or of one of its backendRefs. matches: those of the rule. */
-void http_filters_validate(const json_t *filters, const json_t *matches, struct where *where,
-			   struct causes *causes);
 
 /* grant.c */
 extern const struct schema_node referencegrant_schema[];
