@@ -1,7 +1,6 @@
 /* base/own.c - memory that must be there, releases at the end of a scope */
 #include "base/own.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,13 +48,19 @@ char *xstrdup(const char *text)
 char *xasprintf(const char *fmt, ...)
 {
 	va_list args;
-	char *text = NULL;
-	int len;
+	char *text;
 
 	va_start(args, fmt);
-	len = vasprintf(&text, fmt, args);
+	text = xvasprintf(fmt, args);
 	va_end(args);
-	if (len < 0)
+	return text;
+}
+
+char *xvasprintf(const char *fmt, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, args) < 0)
 		out_of_memory();
 	return text;
 }

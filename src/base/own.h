@@ -2,6 +2,7 @@
 #ifndef BASE_OWN_H
 #define BASE_OWN_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #define AUTO(release) __attribute__((cleanup(release)))
@@ -25,6 +26,7 @@ void *xmalloc(size_t size);
 void *xrealloc(void *ptr, size_t size);
 char *xstrdup(const char *text);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *xvasprintf(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
 
 void auto_free(void *ptr);      /* AUTO(auto_free) char *text */
 void auto_close(const int *fd); /* AUTO(auto_close) int fd = -1; closes when >= 0 */

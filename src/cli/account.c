@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/url.h"
 #include "cli/columns.h"
 
 #include <stdlib.h>
@@ -26,11 +27,7 @@
 
 static void add_host(struct columns *columns, const json_t *issuer)
 {
-	struct str_view url = json_sv_at(issuer, "spec.acme.server");
-	size_t scheme = sv_find_sv(url, SV("://"));
-	struct str_view rest = scheme == SV_NOT_FOUND ? url : sv_skip(url, scheme + 3);
-
-	columns_add(columns, sv_split(&rest, '/'));
+	columns_add(columns, url_authority(json_sv_at(issuer, "spec.acme.server")));
 }
 
 static void add_or_dash(struct columns *columns, struct str_view text)

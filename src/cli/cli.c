@@ -13,10 +13,8 @@
 static __attribute__((format(printf, 2, 0))) void tell(struct cli *cli, const char *fmt,
 						       va_list args)
 {
-	AUTO(auto_free) char *text = NULL;
+	AUTO(auto_free) char *text = xvasprintf(fmt, args);
 
-	if (vasprintf(&text, fmt, args) < 0)
-		abort(); /* out of memory in a small allocation */
 	out_styled(&cli->err, STYLE_BAD, SV("error:"));
 	out_fmt(&cli->err, " %s\n", text);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/url.h"
 #include "cli/condition.h"
 
 #include <stdlib.h>
@@ -42,30 +43,6 @@ const json_t *issuer_of(const json_t *issuers, const json_t *certificate)
 			return issuer;
 	}
 	return NULL;
-}
-
-static struct str_view host_of(struct str_view url)
-{
-	size_t scheme = sv_find_sv(url, SV("://"));
-	struct str_view rest = scheme == SV_NOT_FOUND ? url : sv_skip(url, scheme + 3);
-
-	return sv_split(&rest, '/');
-}
-
-/* CAs name the host of their staging service so: acme-staging-v02.api.letsencrypt.org,
- * dv.acme-v02.test-api.pki.goog, api.test4.buypass.no. */
-static bool is_staging(const json_t *issuer)
-{
-	struct str_view host = host_of(json_sv_at(issuer, "spec.acme.server"));
-
-	while (host.data != NULL) {
-		struct str_view label = sv_split(&host, '.');
-
-		if (sv_find_sv(label, SV("staging")) != SV_NOT_FOUND ||
-		    (sv_starts(label, SV("test")) && host.data != NULL))
-			return true;
-	}
-	return false;
 }
 
 static void report_issuer(json_t *report, const json_t *issuer)
@@ -166,7 +143,8 @@ static void report_certificate(json_t *report, const json_t *certificate, const 
 	json_object_set_new(row, "names", names_of(certificate));
 	json_object_set_new(row, "issuer", json_sv(issuer_member(certificate, "name")));
 	json_object_set_new(row, "staging",
-			    json_boolean(is_staging(issuer_of(issuers, certificate))));
+			    json_boolean(url_is_staging(json_sv_at(issuer_of(issuers, certificate),
+								   "spec.acme.server"))));
 	json_object_set_new(row, "state", json_string(state_of(certificate, &life)));
 	if (life.not_after != 0) {
 		json_object_set(row, "notAfter", json_at(certificate, "status.notAfter"));

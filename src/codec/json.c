@@ -327,16 +327,11 @@ json_t *json_fmt(const char *fmt, ...)
 {
 	AUTO(auto_free) char *text = NULL;
 	va_list args;
-	int len;
 
 	va_start(args, fmt);
-	len = vasprintf(&text, fmt, args);
+	text = xvasprintf(fmt, args);
 	va_end(args);
-	if (len < 0) {
-		text = NULL;
-		return NULL;
-	}
-	return json_sv(sv_new(text, (size_t)len));
+	return json_sv(sv_from(text));
 }
 
 static bool same_arrays(const json_t *a, const json_t *b)

@@ -7,6 +7,7 @@
 #include "controller/issuer.h"
 
 #include "base/own.h"
+#include "base/url.h"
 
 #include <stdlib.h>
 
@@ -17,28 +18,9 @@ char *staging_issuer_name(const struct object *issuer)
 	return derived_name(object_name(issuer), "-staging");
 }
 
-static struct str_view host_of(struct str_view url)
-{
-	size_t scheme = sv_find_sv(url, SV("://"));
-	struct str_view rest = scheme == SV_NOT_FOUND ? url : sv_skip(url, scheme + 3);
-
-	return sv_split(&rest, '/');
-}
-
-/* CAs name the host of their staging service so: acme-staging-v02.api.letsencrypt.org,
- * dv.acme-v02.test-api.pki.goog, api.test4.buypass.no. */
 bool issuer_is_staging(const struct object *issuer)
 {
-	struct str_view host = host_of(json_sv_at(issuer->json, "spec.acme.server"));
-
-	while (host.data != NULL) {
-		struct str_view label = sv_split(&host, '.');
-
-		if (sv_find_sv(label, SV("staging")) != SV_NOT_FOUND ||
-		    (sv_starts(label, SV("test")) && host.data != NULL))
-			return true;
-	}
-	return false;
+	return url_is_staging(json_sv_at(issuer->json, "spec.acme.server"));
 }
 
 /* The spec with the other server, its own account key, and no binding: that one is the other CA's.

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/enc.h"
 #include "base/own.h"
+#include "base/url.h"
 #include "dns01/rrset.h"
 #include "dns01/sigv4.h"
 #include "pki/key.h"
@@ -47,13 +48,10 @@ static void stop(struct dns01_job *job)
 static bool sign(struct route53 *route53, struct sigv4_request *request, struct buf *out)
 {
 	struct dns01_job *job = &route53->job;
-	struct str_view rest = sv_from(route53->base);
-	size_t scheme = sv_find_sv(rest, SV("://"));
 	const char *region = json_str_at(job->own, "region");
 	struct err err = {0};
 
-	request->host = scheme == SV_NOT_FOUND ? rest : sv_skip(rest, scheme + 3);
-	request->host = sv_head(request->host, sv_find(request->host, '/'));
+	request->host = url_authority(sv_from(route53->base));
 	request->region = region == NULL ? REGION : region;
 	request->service = "route53";
 	request->access_key = route53->access_key;
