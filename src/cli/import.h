@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #define IMPORT_ACCOUNTS_MAX 1000
+#define IMPORT_DEPTH_MAX    8 /* of folders of accounts: host and path of the URL */
 
 struct import_account {
 	char *server;            /* owned: URL of the directory */
@@ -53,6 +54,14 @@ void import_deinit(struct import *import);
 /* "SUBJECT: what": something that was not, or not wholly, taken over. */
 void import_note(struct import *import, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Calls add for every folder below walk->top, IMPORT_DEPTH_MAX deep at most, that holds walk->file.
+ * -1: add has failed. */
+struct import_walk {
+	const char *top, *file;
+	bool nested; /* accounts may stand below accounts */
+	int (*add)(struct import *import, const char *folder, struct err *err);
+};
+int import_walk_accounts(struct import *import, const struct import_walk *walk, struct err *err);
 /* Takes all that account owns. -1: there are too many. */
 int import_add_account(struct import *import, struct import_account *account, struct err *err);
 /* The account of that server and id (id "": the only one of the server); NULL: there is none. */

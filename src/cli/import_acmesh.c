@@ -6,12 +6,11 @@
 #include "cli/import.h"
 
 #include "base/own.h"
+#include "base/url.h"
 #include "cli/import_conf.h"
 #include "pki/key.h"
 
 #include <stdlib.h>
-
-#define DEPTH_MAX 8
 
 static json_t *read_conf(struct import *import, const char *path, struct err *err)
 {
@@ -62,41 +61,15 @@ static int add_account(struct import *import, const char *folder, struct err *er
 	return import_add_account(import, &account, err);
 }
 
-static int walk_accounts(struct import *import, const char *folder, unsigned depth, struct err *err)
-{
-	struct tree_names names;
-	struct err why = {.code = ERR_NONE};
-	int rc = 0;
-
-	if (tree_list(&import->tree, folder, true, &names, &why) < 0) {
-		if (why.code != ERR_NOT_FOUND)
-			import_note(import, folder, "%s", why.msg);
-		return 0;
-	}
-	for (size_t i = 0; i < names.count && rc == 0; i++) {
-		AUTO(auto_free) char *below = xasprintf("%s/%s", folder, names.list[i]);
-		AUTO(auto_free) char *key = xasprintf("%s/account.key", below);
-
-		if (tree_has(&import->tree, key))
-			rc = add_account(import, below, err);
-		if (rc == 0 && depth < DEPTH_MAX)
-			rc = walk_accounts(import, below, depth + 1, err);
-	}
-	tree_names_deinit(&names);
-	return rc;
-}
-
 /* acme.sh names the folder after the host without its port: what a certificate was issued by tells
  * the whole URL. */
 static struct import_account *account_of(struct import *import, struct str_view server)
 {
-	size_t scheme = sv_find_sv(server, SV("://"));
-	struct str_view path = scheme == SV_NOT_FOUND ? server : sv_skip(server, scheme + 3);
-	struct str_view host = sv_split(&path, '/'), name = host;
-	AUTO(auto_free) char *id = NULL;
+	struct str_view host = url_authority(server), path = url_path(server);
+	struct str_view name = sv_split(&host, ':');
+	AUTO(auto_free)
+	char *id = xasprintf("%.*s%s%.*s", SV_ARG(name), path.len > 0 ? "/" : "", SV_ARG(path));
 
-	name = sv_split(&host, ':');
-	id = xasprintf("%.*s%s%.*s", SV_ARG(name), path.len > 0 ? "/" : "", SV_ARG(path));
 	for (size_t i = 0; i < import->account_count; i++) {
 		struct import_account *account = &import->accounts[i];
 
@@ -227,6 +200,8 @@ static void read_domain(struct import *import, const char *folder)
 
 int import_acmesh(struct import *import, struct err *err)
 {
+	static const struct import_walk accounts = {
+		.top = "ca", .file = "account.key", .nested = true, .add = add_account};
 	struct tree_names folders;
 
 	if (tree_list(&import->tree, ".", true, &folders, err) < 0)
@@ -238,7 +213,7 @@ int import_acmesh(struct import *import, struct err *err)
 			       "~/.acme.sh)",
 			       import->tree.name);
 	}
-	if (walk_accounts(import, "ca", 0, err) < 0) {
+	if (import_walk_accounts(import, &accounts, err) < 0) {
 		tree_names_deinit(&folders);
 		return -1;
 	}

@@ -14,8 +14,7 @@
 
 #include <stdlib.h>
 
-#define DEPTH_MAX 8 /* folders of accounts/ down to the account: host and path of the URL */
-#define DAY_S     86400
+#define DAY_S 86400
 
 /* ---- accounts ---- */
 
@@ -61,10 +60,13 @@ static char *read_email(const struct tree *tree, const char *folder)
 	return sv_dup(sv_starts(contact, SV("mailto:")) ? sv_skip(contact, 7) : SV(""));
 }
 
-static int add_account(struct import *import, const char *server, const char *folder,
-		       const char *id, struct err *err)
+/* accounts/HOST/PATH/ID: the server's URL is what stands between. */
+static int add_account(struct import *import, const char *folder, struct err *err)
 {
 	AUTO(auto_free) char *path = xasprintf("%s/private_key.json", folder);
+	const char *host = strchr(folder, '/') + 1, *id = strrchr(folder, '/') + 1;
+	AUTO(auto_free)
+	char *server = xasprintf("https://%.*s", id > host ? (int)(id - host - 1) : 0, host);
 	struct err why = {.code = ERR_NONE};
 	struct import_account account = {.key = read_jwk(&import->tree, path, &why)};
 
@@ -72,42 +74,13 @@ static int add_account(struct import *import, const char *server, const char *fo
 		import_note(import, server, "account %s cannot be read: %s", id, why.msg);
 		return 0;
 	}
-	account.server = xstrdup(server);
+	account.server = TAKE(server);
 	account.id = xstrdup(id);
 	account.email = read_email(&import->tree, folder);
 	account.eab_kid = xstrdup("");
 	account.eab_key = xstrdup("");
 	account.chain = xstrdup("");
 	return import_add_account(import, &account, err);
-}
-
-static int walk_accounts(struct import *import, const char *folder, unsigned depth, struct err *err)
-{
-	struct tree_names names;
-	struct err why = {.code = ERR_NONE};
-	int rc = 0;
-
-	if (tree_list(&import->tree, folder, true, &names, &why) < 0) {
-		if (why.code != ERR_NOT_FOUND)
-			import_note(import, folder, "%s", why.msg);
-		return 0;
-	}
-	for (size_t i = 0; i < names.count && rc == 0; i++) {
-		AUTO(auto_free) char *below = xasprintf("%s/%s", folder, names.list[i]);
-		AUTO(auto_free) char *key = xasprintf("%s/private_key.json", below);
-		AUTO(auto_free) char *server = NULL;
-
-		if (!tree_has(&import->tree, key)) {
-			rc = depth < DEPTH_MAX ? walk_accounts(import, below, depth + 1, err) : 0;
-			continue;
-		}
-		/* accounts/HOST/PATH/ID: the URL is what stands between */
-		server = xasprintf("https://%s",
-				   strchr(folder, '/') == NULL ? "" : strchr(folder, '/') + 1);
-		rc = add_account(import, server, below, names.list[i], err);
-	}
-	tree_names_deinit(&names);
-	return rc;
 }
 
 /* ---- certificates ---- */
@@ -254,12 +227,14 @@ static void read_lineage(struct import *import, const char *file)
 
 int import_certbot(struct import *import, struct err *err)
 {
+	static const struct import_walk accounts = {
+		.top = "accounts", .file = "private_key.json", .add = add_account};
 	struct tree_names files;
 
 	tree_allow(&import->tree, "archive");
 	if (tree_list(&import->tree, "renewal", false, &files, err) < 0)
 		return err_prefix(err, "this is no folder of certbot's: ");
-	if (walk_accounts(import, "accounts", 0, err) < 0) {
+	if (import_walk_accounts(import, &accounts, err) < 0) {
 		tree_names_deinit(&files);
 		return -1;
 	}

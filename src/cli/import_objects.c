@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/enc.h"
 #include "base/own.h"
+#include "base/url.h"
 #include "cli/certificate.h"
 #include "pki/key.h"
 #include "pki/x509.h"
@@ -55,8 +56,7 @@ void import_note(struct import *import, const char *subject, const char *fmt, ..
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		abort(); /* out of memory in a small allocation */
+	text = xvasprintf(fmt, args);
 	va_end(args);
 	json_array_append_new(import->notes, json_fmt("%s: %s", subject, text));
 }
@@ -91,6 +91,37 @@ static char *free_name(const json_t *list, char *name)
 }
 
 /* ---- accounts ---- */
+
+static int walk_folder(struct import *import, const struct import_walk *walk, const char *folder,
+		       unsigned depth, struct err *err)
+{
+	struct tree_names names;
+	struct err why = {.code = ERR_NONE};
+	int rc = 0;
+
+	if (tree_list(&import->tree, folder, true, &names, &why) < 0) {
+		if (why.code != ERR_NOT_FOUND)
+			import_note(import, folder, "%s", why.msg);
+		return 0;
+	}
+	for (size_t i = 0; i < names.count && rc == 0; i++) {
+		AUTO(auto_free) char *below = xasprintf("%s/%s", folder, names.list[i]);
+		AUTO(auto_free) char *file = xasprintf("%s/%s", below, walk->file);
+		bool found = tree_has(&import->tree, file);
+
+		if (found)
+			rc = walk->add(import, below, err);
+		if (rc == 0 && (!found || walk->nested) && depth < IMPORT_DEPTH_MAX)
+			rc = walk_folder(import, walk, below, depth + 1, err);
+	}
+	tree_names_deinit(&names);
+	return rc;
+}
+
+int import_walk_accounts(struct import *import, const struct import_walk *walk, struct err *err)
+{
+	return walk_folder(import, walk, walk->top, 0, err);
+}
 
 int import_add_account(struct import *import, struct import_account *account, struct err *err)
 {
@@ -133,11 +164,8 @@ static char *issuer_name_of(const char *server)
 		     {"acme.zerossl.com", "zerossl"},
 		     {"api.buypass.com", "buypass"},
 		     {"dv.acme-v02.api.pki.goog", "google"}};
-	struct str_view rest = sv_from(server), host;
-	size_t scheme = sv_find_sv(rest, SV("://"));
+	struct str_view host = url_authority(sv_from(server));
 
-	rest = scheme == SV_NOT_FOUND ? rest : sv_skip(rest, scheme + 3);
-	host = sv_split(&rest, '/');
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (sv_eq(host, sv_from(known[i].host)))
 			return xstrdup(known[i].name);
