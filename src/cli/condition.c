@@ -48,12 +48,14 @@ bool condition_met(const json_t *object, struct str_view type, struct str_view v
 	return true;
 }
 
+bool conditions_have_true(const json_t *conditions, const char *type)
+{
+	return sv_eq(json_sv_at(condition_find(conditions, sv_from(type)), "status"), SV("True"));
+}
+
 bool condition_is_true(const json_t *object, const char *type)
 {
-	const json_t *condition =
-		condition_find(json_at(object, "status.conditions"), sv_from(type));
-
-	return sv_eq(json_sv_at(condition, "status"), SV("True"));
+	return conditions_have_true(json_at(object, "status.conditions"), type);
 }
 
 static const json_t *find_anywhere(const json_t *object, struct str_view type)

@@ -87,3 +87,16 @@ enum watch_end follow_run(struct cli *cli, const struct follow *follow, struct f
 			return WATCH_TIMED_OUT;
 	}
 }
+
+int follow_gone(struct cli *cli, const struct ref *ref, const char *gone)
+{
+	AUTO(auto_free) char *path = ref_path(ref, NULL);
+	AUTO(auto_json) json_t *object = NULL;
+	struct fault fault;
+
+	fault_init(&fault);
+	object = cli_get(cli, path, &fault);
+	if (object == NULL)
+		return cli_fault(cli, &fault, NULL);
+	return cli_error(cli, "%s", gone);
+}

@@ -17,5 +17,8 @@ struct follow {
 
 /* WATCH_STOPPED: see has seen enough. WATCH_FAILED: fault says why. */
 enum watch_end follow_run(struct cli *cli, const struct follow *follow, struct fault *fault);
+/* The object is gone: says so in the server's words, or in gone's when there is another by now.
+ * Returns an exit code. */
+int follow_gone(struct cli *cli, const struct ref *ref, const char *gone);
 
 #endif

@@ -117,6 +117,20 @@ struct str_view text_head(struct str_view text, size_t width)
 	return sv_head(text, text.len - rest.len);
 }
 
+struct str_view text_line(struct str_view *rest, size_t width)
+{
+	struct str_view line = text_head(*rest, width);
+
+	if (line.len < rest->len) {
+		size_t space = sv_rfind(line, ' ');
+
+		if (space != SV_NOT_FOUND && space > 0)
+			line = sv_head(line, space);
+	}
+	*rest = sv_trim(sv_skip(*rest, line.len));
+	return line;
+}
+
 /* ---- writing ---- */
 
 void out_text(struct out *out, struct str_view text)
@@ -139,14 +153,11 @@ void out_fmt(struct out *out, const char *fmt, ...)
 {
 	AUTO(auto_free) char *text = NULL;
 	va_list args;
-	int len;
 
 	va_start(args, fmt);
-	len = vasprintf(&text, fmt, args);
+	text = xvasprintf(fmt, args);
 	va_end(args);
-	if (len < 0)
-		abort(); /* out of memory in a small allocation */
-	out_text(out, sv_new(text, (size_t)len));
+	out_text(out, sv_from(text));
 }
 
 void out_styled(struct out *out, enum style style, struct str_view text)

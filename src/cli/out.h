@@ -45,5 +45,8 @@ void text_escape(struct buf *to, struct str_view text, enum escape how);
 size_t text_width(struct str_view text);
 /* The first width columns, or all. */
 struct str_view text_head(struct str_view text, size_t width);
+/* Takes the next line of at most width columns off *rest: it ends at a space if there is one. What
+ * is left is trimmed. */
+struct str_view text_line(struct str_view *rest, size_t width);
 
 #endif

@@ -78,19 +78,6 @@ static bool see(void *arg, const json_t *object)
 	return !rollout->done && rollout->watch;
 }
 
-static int tell_absent(struct cli *cli, const struct ref *ref)
-{
-	AUTO(auto_free) char *path = ref_path(ref, NULL);
-	AUTO(auto_json) json_t *object = NULL;
-	struct fault fault;
-
-	fault_init(&fault);
-	object = cli_get(cli, path, &fault);
-	if (object == NULL)
-		return cli_fault(cli, &fault, NULL);
-	return cli_error(cli, "object has been deleted");
-}
-
 static int rollout_one(struct cli *cli, void *arg, const struct ref *ref)
 {
 	struct rollout *rollout = arg;
@@ -114,7 +101,7 @@ static int rollout_one(struct cli *cli, void *arg, const struct ref *ref)
 	if (end == WATCH_TIMED_OUT)
 		return cli_error(cli, "timed out waiting for the condition");
 	if (rollout->absent)
-		return tell_absent(cli, ref);
+		return follow_gone(cli, ref, "object has been deleted");
 	if (rollout->failed)
 		return cli_error(cli, "deployment \"%s\" exceeded its progress deadline",
 				 ref->name);

@@ -42,29 +42,7 @@ static void print_headline(struct out *out, const json_t *report)
 	out_fmt(out, "\n");
 }
 
-/* ---- tables ---- */
-
-static void add_heads(struct columns *columns, const char *const *heads, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		columns_add(columns, sv_from(heads[i]));
-	columns_end(columns);
-}
-
-static void print_columns(struct out *out, const char *title, struct columns *columns)
-{
-	struct buf text;
-
-	out_fmt(out, "\n");
-	out_styled(out, STYLE_BOLD, sv_from(title));
-	out_fmt(out, "\n");
-	buf_init(&text, TEXT_MAX);
-	columns->gap = 2;
-	columns_fit(columns, 2, (size_t)out->width);
-	columns_text(columns, 2, &text);
-	out_text(out, buf_view(&text));
-	buf_deinit(&text);
-}
+/* ---- cells ---- */
 
 static void add_joined(struct columns *columns, const json_t *list, const char *none)
 {
@@ -90,34 +68,6 @@ static void add_name(struct columns *columns, const json_t *row, const char *mem
 	columns_add(columns, ns.len == 0 || sv_eq(ns, SV("default")) ? name : sv_from(text));
 }
 
-static void print_listeners(struct out *out, const json_t *listeners)
-{
-	static const char *const heads[] = {"GATEWAY",  "ADDRESS",  "PORT",
-					    "PROTOCOL", "HOSTNAME", "PROGRAMMED"};
-	struct columns columns;
-	const json_t *row;
-	size_t i;
-
-	columns_init(&columns);
-	add_heads(&columns, heads, ARRAY_LEN(heads));
-	json_array_foreach(listeners, i, row)
-	{
-		AUTO(auto_free) char *port = xasprintf("%" PRId64, json_int_at(row, "port", 0));
-		struct str_view hostname = json_sv_at(row, "hostname");
-
-		add_name(&columns, row, "gateway");
-		add_joined(&columns, json_member(row, "addresses"), "-");
-		columns_add(&columns, sv_from(port));
-		columns_add(&columns, json_sv_at(row, "protocol"));
-		columns_add(&columns, hostname.len == 0 ? SV("*") : hostname);
-		columns_add(&columns,
-			    json_bool_at(row, "programmed", false) ? SV("yes") : SV("NO"));
-		columns_end(&columns);
-	}
-	print_columns(out, "Listeners", &columns);
-	columns_deinit(&columns);
-}
-
 static void add_verdict(struct columns *columns, const json_t *row, const char *member,
 			const char *reason_member)
 {
@@ -128,30 +78,6 @@ static void add_verdict(struct columns *columns, const json_t *row, const char *
 	else
 		columns_add(columns, reason.len == 0 ? SV("NO") : reason);
 }
-
-static void print_routes(struct out *out, const json_t *routes)
-{
-	static const char *const heads[] = {"ROUTE", "KIND", "HOSTNAMES", "ACCEPTED", "BACKENDS"};
-	struct columns columns;
-	const json_t *row;
-	size_t i;
-
-	columns_init(&columns);
-	add_heads(&columns, heads, ARRAY_LEN(heads));
-	json_array_foreach(routes, i, row)
-	{
-		add_name(&columns, row, "name");
-		columns_add(&columns, json_sv_at(row, "kind"));
-		add_joined(&columns, json_member(row, "hostnames"), "*");
-		add_verdict(&columns, row, "accepted", "acceptedReason");
-		add_verdict(&columns, row, "resolved", "resolvedReason");
-		columns_end(&columns);
-	}
-	print_columns(out, "Routes", &columns);
-	columns_deinit(&columns);
-}
-
-/* ---- certificates ---- */
 
 static void add_left(struct columns *columns, const json_t *row, int64_t now)
 {
@@ -196,77 +122,135 @@ static void add_state(struct columns *columns, const json_t *row)
 	columns_add(columns, sv_from(text));
 }
 
-static void add_certificates(struct columns *columns, const json_t *certificates, bool with_heads,
-			     int64_t now)
+/* ---- rows ---- */
+
+static void add_listener(struct columns *columns, const json_t *row, int64_t now)
 {
-	static const char *const heads[] = {"CERTIFICATE", "NAMES",  "LEFT",
-					    "RENEWAL",     "ISSUER", "STATE"};
+	AUTO(auto_free) char *port = xasprintf("%" PRId64, json_int_at(row, "port", 0));
+	struct str_view hostname = json_sv_at(row, "hostname");
+
+	(void)now;
+	add_name(columns, row, "gateway");
+	add_joined(columns, json_member(row, "addresses"), "-");
+	columns_add(columns, sv_from(port));
+	columns_add(columns, json_sv_at(row, "protocol"));
+	columns_add(columns, hostname.len == 0 ? SV("*") : hostname);
+	columns_add(columns, json_bool_at(row, "programmed", false) ? SV("yes") : SV("NO"));
+}
+
+static void add_route(struct columns *columns, const json_t *row, int64_t now)
+{
+	(void)now;
+	add_name(columns, row, "name");
+	columns_add(columns, json_sv_at(row, "kind"));
+	add_joined(columns, json_member(row, "hostnames"), "*");
+	add_verdict(columns, row, "accepted", "acceptedReason");
+	add_verdict(columns, row, "resolved", "resolvedReason");
+}
+
+static void add_certificate(struct columns *columns, const json_t *row, int64_t now)
+{
+	add_name(columns, row, "name");
+	add_joined(columns, json_member(row, "names"), "-");
+	add_left(columns, row, now);
+	add_renewal(columns, row, now);
+	columns_add(columns, json_sv_at(row, "issuer"));
+	add_state(columns, row);
+}
+
+/* ---- tables ---- */
+
+enum { LIST_LISTENERS, LIST_ROUTES, LIST_CERTIFICATES };
+
+static const struct listing { /* one list of the report */
+	const char *list, *title;
+	const char *heads[6]; /* NULL: no more */
+	void (*add)(struct columns *columns, const json_t *row, int64_t now);
+} listings[] = {
+	[LIST_LISTENERS] = {"listeners",
+			    "Listeners",
+			    {"GATEWAY", "ADDRESS", "PORT", "PROTOCOL", "HOSTNAME", "PROGRAMMED"},
+			    add_listener},
+	[LIST_ROUTES] = {"routes",
+			 "Routes",
+			 {"ROUTE", "KIND", "HOSTNAMES", "ACCEPTED", "BACKENDS"},
+			 add_route},
+	[LIST_CERTIFICATES] = {"certificates",
+			       "Certificates",
+			       {"CERTIFICATE", "NAMES", "LEFT", "RENEWAL", "ISSUER", "STATE"},
+			       add_certificate},
+};
+
+static void add_heads(struct columns *columns, const struct listing *listing)
+{
+	for (size_t i = 0; i < ARRAY_LEN(listing->heads) && listing->heads[i] != NULL; i++)
+		columns_add(columns, sv_from(listing->heads[i]));
+	columns_end(columns);
+}
+
+static void add_rows(struct columns *columns, const struct listing *listing, const json_t *rows,
+		     int64_t now)
+{
 	const json_t *row;
 	size_t i;
 
-	if (with_heads)
-		add_heads(columns, heads, ARRAY_LEN(heads));
-	json_array_foreach(certificates, i, row)
+	json_array_foreach(rows, i, row)
 	{
-		add_name(columns, row, "name");
-		add_joined(columns, json_member(row, "names"), "-");
-		add_left(columns, row, now);
-		add_renewal(columns, row, now);
-		columns_add(columns, json_sv_at(row, "issuer"));
-		add_state(columns, row);
+		listing->add(columns, row, now);
 		columns_end(columns);
 	}
 }
 
-static void print_certificates(struct out *out, const json_t *certificates, int64_t now)
+static void print_columns(struct out *out, struct columns *columns, size_t indent)
+{
+	struct buf text;
+
+	buf_init(&text, TEXT_MAX);
+	columns->gap = 2;
+	columns_fit(columns, indent, (size_t)out->width);
+	columns_text(columns, indent, &text);
+	out_text(out, buf_view(&text));
+	buf_deinit(&text);
+}
+
+static void print_listing(struct out *out, const struct listing *listing, const json_t *rows,
+			  int64_t now)
 {
 	struct columns columns;
 
 	columns_init(&columns);
-	add_certificates(&columns, certificates, true, now);
-	print_columns(out, "Certificates", &columns);
+	add_heads(&columns, listing);
+	add_rows(&columns, listing, rows, now);
+	out_fmt(out, "\n");
+	out_styled(out, STYLE_BOLD, sv_from(listing->title));
+	out_fmt(out, "\n");
+	print_columns(out, &columns, 2);
 	columns_deinit(&columns);
 }
 
 void status_print_certificates(struct out *out, const json_t *rows, bool heads, int64_t now)
 {
+	const struct listing *listing = &listings[LIST_CERTIFICATES];
 	struct columns columns;
-	struct buf text;
 
 	columns_init(&columns);
-	add_certificates(&columns, rows, heads, now);
-	buf_init(&text, TEXT_MAX);
-	columns.gap = 2;
-	columns_fit(&columns, 0, (size_t)out->width);
-	columns_text(&columns, 0, &text);
-	out_text(out, buf_view(&text));
-	buf_deinit(&text);
+	if (heads)
+		add_heads(&columns, listing);
+	add_rows(&columns, listing, rows, now);
+	print_columns(out, &columns, 0);
 	columns_deinit(&columns);
 }
 
 /* ---- problems ---- */
-
-/* Where a line of at most width columns ends: at a space if there is one. */
-static size_t line_end(struct str_view text, size_t width)
-{
-	struct str_view line = text_head(text, width);
-	size_t space;
-
-	if (line.len == text.len)
-		return line.len;
-	space = sv_rfind(line, ' ');
-	return space == SV_NOT_FOUND || space == 0 ? line.len : space;
-}
 
 static void print_wrapped(struct out *out, struct str_view text)
 {
 	size_t width = (size_t)out->width - 4;
 
 	for (bool first = true; text.len > 0; first = false) {
-		size_t end = line_end(text, first ? width + 2 : width);
+		struct str_view line = text_line(&text, first ? width + 2 : width);
 
-		out_fmt(out, "%s%.*s\n", first ? "  " : "    ", SV_ARG(sv_head(text, end)));
-		text = sv_trim(sv_skip(text, end));
+		out_fmt(out, "%s%.*s\n", first ? "  " : "    ", SV_ARG(line));
 	}
 }
 
@@ -297,18 +281,15 @@ static void print_problems(struct out *out, const json_t *problems)
 
 void status_print(struct out *out, const json_t *report, int64_t now)
 {
-	const json_t *listeners = json_member(report, "listeners");
-	const json_t *routes = json_member(report, "routes");
-	const json_t *certificates = json_member(report, "certificates");
 	const json_t *problems = json_member(report, "problems");
 
 	print_headline(out, report);
-	if (json_array_size(listeners) > 0)
-		print_listeners(out, listeners);
-	if (json_array_size(routes) > 0)
-		print_routes(out, routes);
-	if (json_array_size(certificates) > 0)
-		print_certificates(out, certificates, now);
+	for (size_t i = 0; i < ARRAY_LEN(listings); i++) {
+		const json_t *rows = json_member(report, listings[i].list);
+
+		if (json_array_size(rows) > 0)
+			print_listing(out, &listings[i], rows, now);
+	}
 	if (json_array_size(problems) > 0)
 		print_problems(out, problems);
 }

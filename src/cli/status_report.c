@@ -86,11 +86,6 @@ static void problem_of_condition(json_t *report, enum severity severity, const c
 	buf_deinit(&text);
 }
 
-static bool is_true(const json_t *conditions, const char *type)
-{
-	return sv_eq(json_sv_at(condition_find(conditions, sv_from(type)), "status"), SV("True"));
-}
-
 /* ---- listeners ---- */
 
 static const json_t *by_name(const json_t *list, struct str_view name)
@@ -132,7 +127,7 @@ static void report_listener(json_t *report, const json_t *gateway, const json_t 
 	struct str_view name = json_sv_at(listener, "name");
 	const json_t *status = by_name(json_at(gateway, "status.listeners"), name);
 	const json_t *conditions = json_member(status, "conditions");
-	bool programmed = is_true(conditions, "Programmed");
+	bool programmed = conditions_have_true(conditions, "Programmed");
 	AUTO(auto_free) char *part = xasprintf("listener %.*s", SV_ARG(name));
 	AUTO(auto_free) char *object = report_name(gateway, part);
 	json_t *row = json_object();
@@ -149,7 +144,8 @@ static void report_listener(json_t *report, const json_t *gateway, const json_t 
 	json_array_append_new(json_object_get(report, "listeners"), row);
 	if (!programmed)
 		problem_of_condition(report, SEVERITY_DEGRADED, object, conditions,
-				     is_true(conditions, "ResolvedRefs") || status == NULL
+				     conditions_have_true(conditions, "ResolvedRefs") ||
+						     status == NULL
 					     ? "Programmed"
 					     : "ResolvedRefs");
 }
@@ -207,7 +203,7 @@ static void problem_of_route(json_t *report, const json_t *route, const char *ty
 	{
 		const json_t *conditions = json_member(parent, "conditions");
 
-		if (!is_true(conditions, type)) {
+		if (!conditions_have_true(conditions, type)) {
 			problem_of_condition(report, SEVERITY_DEGRADED, object, conditions, type);
 			return;
 		}

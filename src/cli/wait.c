@@ -139,18 +139,12 @@ static int tell_late(struct cli *cli, const struct waiting *waiting, const struc
 	return EXIT_FAILED;
 }
 
-/* In the server's own words. */
 static int tell_absent(struct cli *cli, const struct ref *ref)
 {
-	AUTO(auto_free) char *path = ref_path(ref, NULL);
-	AUTO(auto_json) json_t *object = NULL;
-	struct fault fault;
+	AUTO(auto_free)
+	char *gone = xasprintf("%s \"%s\" was deleted", ref->kind->plural, ref->name);
 
-	fault_init(&fault);
-	object = cli_get(cli, path, &fault);
-	if (object == NULL)
-		return cli_fault(cli, &fault, NULL);
-	return cli_error(cli, "%s \"%s\" was deleted", ref->kind->plural, ref->name);
+	return follow_gone(cli, ref, gone);
 }
 
 static int wait_one(struct cli *cli, void *arg, const struct ref *ref)

@@ -14,18 +14,6 @@
 
 /* ---- lines that fit ---- */
 
-/* Where a line of at most width characters ends: behind a space if there is one. */
-static size_t line_end(struct str_view text, size_t width)
-{
-	struct str_view line = text_head(text, width);
-	size_t space;
-
-	if (line.len == text.len)
-		return line.len;
-	space = sv_rfind(line, ' ');
-	return space == SV_NOT_FOUND || space == 0 ? line.len : space;
-}
-
 static void add_wrapped(struct buf *out, const char *title, struct str_view text)
 {
 	size_t indent = 2 + TITLE_PAD;
@@ -33,13 +21,12 @@ static void add_wrapped(struct buf *out, const char *title, struct str_view text
 	text = sv_trim(text);
 	buf_addf(out, "  %-*s", TITLE_PAD, title);
 	for (bool first = true; text.len > 0; first = false) {
-		size_t end = line_end(text, WIDTH - indent);
+		struct str_view line = text_line(&text, WIDTH - indent);
 
 		if (!first)
 			buf_addf(out, "%*s", (int)indent, "");
-		buf_add(out, sv_head(text, end));
+		buf_add(out, line);
 		buf_addc(out, '\n');
-		text = sv_trim(sv_skip(text, end));
 	}
 }
 
