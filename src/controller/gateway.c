@@ -353,12 +353,22 @@ void gateways_reload(struct gateways *gateways, const struct store *store)
 	gateways_deinit(&old);
 }
 
-bool gateway_same_wish(const struct object *a, const struct object *b)
+static bool same_wish(const struct object *a, const struct object *b)
 {
 	return object_generation(a) == object_generation(b) &&
 	       sv_eq(json_sv_at(a->json, "metadata.uid"), json_sv_at(b->json, "metadata.uid")) &&
 	       json_same(json_at(a->json, "metadata.annotations"),
 			 json_at(b->json, "metadata.annotations"));
+}
+
+bool gateway_renew_object(struct object **held, const struct object *spec,
+			  const struct object *newest)
+{
+	if (*held == newest)
+		return false;
+	object_unref(*held);
+	*held = object_ref(newest);
+	return !same_wish(spec, newest);
 }
 
 static bool follow_one(void *arg, const struct object *object)
@@ -376,11 +386,7 @@ static bool follow_one(void *arg, const struct object *object)
 		return !loading->changed;
 	}
 	loading->seen++;
-	if (gateway->object == object)
-		return true;
-	loading->changed = !gateway_same_wish(gateway->spec, object);
-	object_unref(gateway->object);
-	gateway->object = object_ref(object);
+	loading->changed = gateway_renew_object(&gateway->object, gateway->spec, object);
 	return !loading->changed;
 }
 

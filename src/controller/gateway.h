@@ -86,7 +86,7 @@ struct gateway {
 	struct cert *client_cert;  /* borrowed from certs.h */
 	const char *client_reason; /* of ResolvedRefs: False; NULL: fine */
 	char *client_message;
-	size_t attached_sets; /* ListenerSets that are accepted (gwstatus_sets) */
+	size_t attached_sets; /* ListenerSets that are accepted (gwstatus_count_sets) */
 	/* gwstatus_print of the status that is stored with this revision; 0: not known */
 	uint64_t told, told_revision;
 	uint64_t last_event; /* stands for what the last Events said (gwevent.h); 0: none yet */
@@ -125,8 +125,10 @@ void gateways_judge(struct gateways *gateways);
 /* overlap.c: writes overlap of every listener. */
 void gateway_judge_overlaps(struct gateway *gateway);
 
-/* The same object but for its status? (The issuer is named in an annotation.) */
-bool gateway_same_wish(const struct object *a, const struct object *b);
+/* Holds the newest object instead; true: it differs from spec in more than the status. (The issuer
+ * is named in an annotation.) */
+bool gateway_renew_object(struct object **held, const struct object *spec,
+			  const struct object *newest);
 
 /* set: NULL for the Gateway's own. */
 void listener_init(struct gw_listener *listener, struct gateway *gateway, struct listenerset *set,

@@ -4,38 +4,12 @@
 #include "controller/clients.h"
 #include "controller/listenerset.h"
 #include "controller/ports.h"
-#include "resource/condition.h"
+#include "controller/telling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define KINDS_TEXT_MAX 512
-
-struct telling { /* conditions being made */
-	json_t *conditions;
-	int64_t generation, now;
-};
-
-static void tell(struct telling *telling, const char *type, enum cond_status status,
-		 const char *reason, const char *message)
-{
-	struct condition condition = {.type = type,
-				      .status = status,
-				      .reason = reason,
-				      .message = message,
-				      .observed_generation = telling->generation};
-
-	(void)condition_set(telling->conditions, &condition, telling->now);
-}
-
-/* Goes on from the conditions that are there. */
-static struct telling telling_new(const json_t *before, const struct object *object, int64_t now)
-{
-	return (struct telling){.conditions = json_is_array(before) ? json_deep_copy(before)
-								    : json_array(),
-				.generation = object_generation(object),
-				.now = now};
-}
 
 /* Programmed, while the workers are slow to take over the newest snapshot: what was served of this
  * generation still is, and the rest waits. */
@@ -273,7 +247,7 @@ static void tell_overlap(struct telling *telling, const struct gw_listener *list
 	AUTO(auto_free) char *message = NULL;
 
 	if (other == NULL) {
-		(void)condition_remove(telling->conditions, "OverlappingTLSConfig");
+		untell(telling, "OverlappingTLSConfig");
 		return;
 	}
 	message = xasprintf("hostnames of listener %.*s on the same port are also its own: a "
@@ -451,7 +425,7 @@ static void tell_clients(struct telling *telling, const struct gateway *gateway)
 		tell(telling, "InsecureFrontendValidationMode", COND_TRUE, "ConfigurationChanged",
 		     "mode AllowInsecureFallback lets clients in without a valid certificate");
 	else
-		(void)condition_remove(telling->conditions, "InsecureFrontendValidationMode");
+		untell(telling, "InsecureFrontendValidationMode");
 }
 
 /* Only a Gateway that itself refers to something has it. */
@@ -463,7 +437,7 @@ static void tell_gateway_refs(struct telling *telling, const struct gateway *gat
 	else if (gateway->asks_client_cert)
 		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs", "all references resolve");
 	else
-		(void)condition_remove(telling->conditions, "ResolvedRefs");
+		untell(telling, "ResolvedRefs");
 }
 
 json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_env *env)

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "controller/clash.h"
-#include "resource/condition.h"
+#include "controller/telling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,25 +234,6 @@ void routes_deinit(struct routes *routes)
 
 /* ---- conditions ---- */
 
-struct telling { /* conditions of one parent being made */
-	const struct route *route;
-	json_t *conditions;
-	int64_t now;
-};
-
-static void tell(struct telling *telling, const char *type, enum cond_status status,
-		 const char *reason, const char *message)
-{
-	struct condition condition = {.type = type,
-				      .status = status,
-				      .reason = reason,
-				      .message = message,
-				      .observed_generation =
-					      object_generation(telling->route->object)};
-
-	(void)condition_set(telling->conditions, &condition, telling->now);
-}
-
 static const struct {
 	enum cond_status status;
 	const char *reason, *message;
@@ -277,45 +258,45 @@ static const char *words_of(const struct buf *buf)
 }
 
 /* Rules that cannot be run as written answer 500; when it is all of them, so does the route. */
-static void tell_refused(struct telling *telling)
+static void tell_refused(struct telling *telling, const struct route *route)
 {
-	const struct compiled *compiled = &telling->route->compiled;
+	const struct compiled *compiled = &route->compiled;
 	AUTO(auto_free)
 	char *message = xasprintf("%s; requests that these rules match are answered with 500",
 				  words_of(&compiled->refused_message));
 
-	if (route_runs(telling->route)) {
+	if (route_runs(route)) {
 		tell(telling, "Accepted", COND_TRUE, "Accepted", "the route is accepted");
 		tell(telling, "PartiallyInvalid", COND_TRUE, compiled->refused_reason, message);
 		return;
 	}
 	tell(telling, "Accepted", COND_FALSE, compiled->refused_reason, message);
-	(void)condition_remove(telling->conditions, "PartiallyInvalid");
+	untell(telling, "PartiallyInvalid");
 }
 
-static void tell_accepted(struct telling *telling, const struct parent *parent)
+static void tell_accepted(struct telling *telling, const struct route *route,
+			  const struct parent *parent)
 {
 	const char *message = attach_words[parent->result].message;
 
 	if (parent->result == ATTACH_ACCEPTED && parent->lost) {
 		tell(telling, "Accepted", COND_FALSE, "HostnameConflict", LOST_MESSAGE);
-		(void)condition_remove(telling->conditions, "PartiallyInvalid");
+		untell(telling, "PartiallyInvalid");
 		return;
 	}
-	if (parent->result == ATTACH_ACCEPTED && telling->route->compiled.refused_count > 0) {
-		tell_refused(telling);
+	if (parent->result == ATTACH_ACCEPTED && route->compiled.refused_count > 0) {
+		tell_refused(telling, route);
 		return;
 	}
 	if (parent->result == ATTACH_PENDING && parent->why_pending != NULL)
 		message = parent->why_pending;
 	tell(telling, "Accepted", attach_words[parent->result].status,
 	     attach_words[parent->result].reason, message);
-	(void)condition_remove(telling->conditions, "PartiallyInvalid");
+	untell(telling, "PartiallyInvalid");
 }
 
-static void tell_refs(struct telling *telling)
+static void tell_refs(struct telling *telling, const struct compiled *compiled)
 {
-	const struct compiled *compiled = &telling->route->compiled;
 	const char *message = words_of(&compiled->refs_message);
 
 	if (compiled->refs_reason != NULL)
@@ -327,50 +308,23 @@ static void tell_refs(struct telling *telling)
 
 /* ---- statuses ---- */
 
-static bool is_ours(const json_t *entry)
-{
-	return sv_eq(json_sv_at(entry, "controllerName"), SV(GATEWAY_CONTROLLER));
-}
-
-/* The conditions that our entry for this parent has now, to go on from; new. */
-static json_t *conditions_before(const json_t *entries, const json_t *ref)
-{
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(entries, i, entry)
-	{
-		if (is_ours(entry) && json_same(json_member(entry, "parentRef"), ref) &&
-		    json_is_array(json_member(entry, "conditions")))
-			return json_deep_copy(json_member(entry, "conditions"));
-	}
-	return json_array();
-}
-
 static json_t *parent_entry(const struct route *route, size_t index, int64_t now)
 {
 	json_t *ref = json_array_get(json_at(route->object->json, "spec.parentRefs"), index);
 	const json_t *before = json_at(route->object->json, "status.parents");
-	struct telling telling = {
-		.route = route, .conditions = conditions_before(before, ref), .now = now};
+	struct telling telling =
+		telling_new(entry_conditions(before, ENTRY_PARENT, ref), route->object, now);
 
-	tell_accepted(&telling, &route->attached.parents[index]);
-	tell_refs(&telling);
-	return json_pack("{s:O, s:s, s:o}", "parentRef", ref, "controllerName", GATEWAY_CONTROLLER,
-			 "conditions", telling.conditions);
+	tell_accepted(&telling, route, &route->attached.parents[index]);
+	tell_refs(&telling, &route->compiled);
+	return entry_new(ENTRY_PARENT, json_incref(ref), telling.conditions);
 }
 
 json_t *route_status_make(const struct route *route, int64_t now)
 {
-	json_t *parents = json_array(), *entry;
-	size_t i;
+	json_t *parents = entries_of_others(json_at(route->object->json, "status.parents"));
 
-	json_array_foreach(json_at(route->object->json, "status.parents"), i, entry)
-	{
-		if (!is_ours(entry))
-			json_array_append(parents, entry);
-	}
-	for (i = 0; i < route->attached.parent_count; i++) {
+	for (size_t i = 0; i < route->attached.parent_count; i++) {
 		if (route->attached.parents[i].result != ATTACH_FOREIGN)
 			json_array_append_new(parents, parent_entry(route, i, now));
 	}

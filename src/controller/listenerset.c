@@ -194,11 +194,7 @@ static bool follow_one(void *arg, const struct object *object)
 		return false;
 	}
 	loading->seen++;
-	if (set->object == object)
-		return true;
-	loading->changed = !gateway_same_wish(set->spec, object);
-	object_unref(set->object);
-	set->object = object_ref(object);
+	loading->changed = gateway_renew_object(&set->object, set->spec, object);
 	return !loading->changed;
 }
 

@@ -6,7 +6,7 @@
 #include "base/own.h"
 #include "controller/cabundle.h"
 #include "controller/gateway.h"
-#include "resource/condition.h"
+#include "controller/telling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -585,72 +585,32 @@ void policies_ancestor(struct policies *policies, const struct policy_subject *s
 
 /* ---- statuses ---- */
 
-static void tell(const struct policy *policy, json_t *conditions, const struct condition *like,
-		 int64_t now)
+static void tell_accepted(struct telling *telling, const struct policy *policy,
+			  const struct ancestor *ancestor)
 {
-	struct condition condition = *like;
-
-	condition.observed_generation = object_generation(policy->object);
-	(void)condition_set(conditions, &condition, now);
-}
-
-static void tell_accepted(const struct policy *policy, const struct ancestor *ancestor,
-			  json_t *conditions, int64_t now)
-{
-	struct condition said = {.type = "Accepted",
-				 .status = COND_TRUE,
-				 .reason = "Accepted",
-				 .message = "the policy is accepted"};
 	char text[MESSAGE_MAX];
 
 	if (!ancestor->holds && ancestor->rival != NULL) {
 		snprintf(text, sizeof(text),
 			 "BackendTLSPolicy %s is older and for the same target: that one holds",
 			 ancestor->rival->id);
-		said = (struct condition){.type = "Accepted",
-					  .status = COND_FALSE,
-					  .reason = "Conflicted",
-					  .message = text};
+		tell(telling, "Accepted", COND_FALSE, "Conflicted", text);
 	} else if (policy->refused != NULL) {
 		snprintf(text, sizeof(text), "%s; requests to its target are answered with 500",
 			 policy->refused_message);
-		said = (struct condition){.type = "Accepted",
-					  .status = COND_FALSE,
-					  .reason = policy->refused,
-					  .message = text};
+		tell(telling, "Accepted", COND_FALSE, policy->refused, text);
+	} else {
+		tell(telling, "Accepted", COND_TRUE, "Accepted", "the policy is accepted");
 	}
-	tell(policy, conditions, &said, now);
 }
 
-static void tell_refs(const struct policy *policy, json_t *conditions, int64_t now)
+static void tell_refs(struct telling *telling, const struct policy *policy)
 {
-	bool bad = policy->refs_reason != NULL;
-
-	tell(policy, conditions,
-	     &(struct condition){.type = "ResolvedRefs",
-				 .status = bad ? COND_FALSE : COND_TRUE,
-				 .reason = bad ? policy->refs_reason : "ResolvedRefs",
-				 .message = bad ? policy->refs_message : "all references resolve"},
-	     now);
-}
-
-static bool is_ours(const json_t *entry)
-{
-	return sv_eq(json_sv_at(entry, "controllerName"), SV(GATEWAY_CONTROLLER));
-}
-
-static json_t *conditions_before(const json_t *entries, const json_t *ref)
-{
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(entries, i, entry)
-	{
-		if (is_ours(entry) && json_same(json_member(entry, "ancestorRef"), ref) &&
-		    json_is_array(json_member(entry, "conditions")))
-			return json_deep_copy(json_member(entry, "conditions"));
-	}
-	return json_array();
+	if (policy->refs_reason != NULL)
+		tell(telling, "ResolvedRefs", COND_FALSE, policy->refs_reason,
+		     policy->refs_message);
+	else
+		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs", "all references resolve");
 }
 
 static json_t *ancestor_entry(const struct policy *policy, const struct ancestor *ancestor,
@@ -659,28 +619,22 @@ static json_t *ancestor_entry(const struct policy *policy, const struct ancestor
 	json_t *ref = json_pack("{s:s, s:s, s:s, s:s}", "group", GATEWAY_GROUP, "kind", "Gateway",
 				"namespace", object_namespace(ancestor->gateway), "name",
 				object_name(ancestor->gateway));
-	json_t *conditions =
-		conditions_before(json_at(policy->object->json, "status.ancestors"), ref);
+	const json_t *before = json_at(policy->object->json, "status.ancestors");
+	struct telling telling =
+		telling_new(entry_conditions(before, ENTRY_ANCESTOR, ref), policy->object, now);
 
-	tell_accepted(policy, ancestor, conditions, now);
-	tell_refs(policy, conditions, now);
-	return json_pack("{s:o, s:s, s:o}", "ancestorRef", ref, "controllerName",
-			 GATEWAY_CONTROLLER, "conditions", conditions);
+	tell_accepted(&telling, policy, ancestor);
+	tell_refs(&telling, policy);
+	return entry_new(ENTRY_ANCESTOR, ref, telling.conditions);
 }
 
 /* NULL: nothing to say, and nothing was said. */
 static json_t *status_of(const struct policy *policy, int64_t now)
 {
 	const json_t *before = json_at(policy->object->json, "status.ancestors");
-	json_t *ancestors = json_array(), *entry;
-	size_t i;
+	json_t *ancestors = entries_of_others(before);
 
-	json_array_foreach(before, i, entry)
-	{
-		if (!is_ours(entry))
-			json_array_append(ancestors, entry);
-	}
-	for (i = 0; i < policy->ancestor_count; i++)
+	for (size_t i = 0; i < policy->ancestor_count; i++)
 		json_array_append_new(ancestors,
 				      ancestor_entry(policy, &policy->ancestors[i], now));
 	if (before == NULL && json_array_size(ancestors) == 0) {

@@ -7,8 +7,8 @@
 #include "controller/ctl.h"
 
 #include "base/own.h"
-
-#define GATEWAY_CONTROLLER "sallyport.dev/gateway-controller"
+#include "controller/gateway.h"
+#include "controller/telling.h"
 
 static const struct kind *kind_of(const char *group, const char *plural)
 {
@@ -122,28 +122,20 @@ static json_t *deployment_status(const struct object *deployment, bool ready)
 {
 	int64_t wanted = json_int_at(deployment->json, "spec.replicas", 1);
 	int64_t there = ready ? wanted : 0, generation = object_generation(deployment);
-	json_t *conditions = json_deep_copy(json_at(deployment->json, "status.conditions"));
-	struct condition available = {
-		.type = "Available",
-		.status = ready ? COND_TRUE : COND_FALSE,
-		.reason = ready ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-		.message = ready ? "nothing is run here; the Services that select it are ready"
-				 : "a Service that selects it has no ready endpoint",
-		.observed_generation = generation};
-	struct condition progressing = {.type = "Progressing",
-					.status = COND_TRUE,
-					.reason = "NewReplicaSetAvailable",
-					.message = "stored, never run",
-					.observed_generation = generation};
+	struct telling telling =
+		telling_new(json_at(deployment->json, "status.conditions"), deployment, ctl_now());
 
-	if (conditions == NULL)
-		conditions = json_array();
-	(void)condition_set(conditions, &available, ctl_now());
-	(void)condition_set(conditions, &progressing, ctl_now());
+	if (ready)
+		tell(&telling, "Available", COND_TRUE, "MinimumReplicasAvailable",
+		     "nothing is run here; the Services that select it are ready");
+	else
+		tell(&telling, "Available", COND_FALSE, "MinimumReplicasUnavailable",
+		     "a Service that selects it has no ready endpoint");
+	tell(&telling, "Progressing", COND_TRUE, "NewReplicaSetAvailable", "stored, never run");
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "observedGeneration",
 			 (json_int_t)generation, "replicas", (json_int_t)wanted, "updatedReplicas",
 			 (json_int_t)wanted, "readyReplicas", (json_int_t)there,
-			 "availableReplicas", (json_int_t)there, "conditions", conditions);
+			 "availableReplicas", (json_int_t)there, "conditions", telling.conditions);
 }
 
 static void reconcile_deployment(struct controllers *ctl, const struct object *deployment)

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
-#include "resource/condition.h"
+#include "controller/telling.h"
 #include "resource/quantity.h"
 
 #include <stdio.h>
@@ -395,45 +395,21 @@ static json_t *ref_of(const struct traffic *traffic, const struct target *target
 	return ref;
 }
 
-/* Conditions that are stored for an ancestor, to go on from. */
-static json_t *conditions_before(const struct traffic *traffic, const json_t *ref)
-{
-	const json_t *list = json_at(traffic->object->json, "status.ancestors");
-	const json_t *conditions = NULL;
-
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *ancestor = json_array_get(list, i);
-
-		if (json_same(json_member(ancestor, "ancestorRef"), ref))
-			conditions = json_member(ancestor, "conditions");
-	}
-	return json_is_array(conditions) ? json_deep_copy(conditions) : json_array();
-}
-
 static json_t *ancestor_new(const struct traffic *traffic, const struct target *target,
 			    const struct verdict *verdict, bool overridden, int64_t now)
 {
+	const json_t *before = json_at(traffic->object->json, "status.ancestors");
 	json_t *ref = ref_of(traffic, target);
-	json_t *conditions = conditions_before(traffic, ref);
-	struct condition accepted = {.type = "Accepted",
-				     .status = verdict->accepted,
-				     .reason = verdict->reason,
-				     .message = verdict->message,
-				     .observed_generation = object_generation(traffic->object)};
-	struct condition over = {.type = "Overridden",
-				 .status = COND_TRUE,
-				 .reason = "Overridden",
-				 .message =
-					 "some listeners have a ClientTrafficPolicy of their own",
-				 .observed_generation = accepted.observed_generation};
+	struct telling telling =
+		telling_new(entry_conditions(before, ENTRY_ANCESTOR, ref), traffic->object, now);
 
-	(void)condition_set(conditions, &accepted, now);
+	tell(&telling, "Accepted", verdict->accepted, verdict->reason, verdict->message);
 	if (overridden)
-		(void)condition_set(conditions, &over, now);
+		tell(&telling, "Overridden", COND_TRUE, "Overridden",
+		     "some listeners have a ClientTrafficPolicy of their own");
 	else
-		(void)condition_remove(conditions, "Overridden");
-	return json_pack("{s:o, s:s, s:o}", "ancestorRef", ref, "controllerName",
-			 GATEWAY_CONTROLLER, "conditions", conditions);
+		untell(&telling, "Overridden");
+	return entry_new(ENTRY_ANCESTOR, ref, telling.conditions);
 }
 
 static void add_ancestor(json_t *ancestors, const struct traffics *traffics,
