@@ -27,16 +27,14 @@ static json_t *typed(const char *kind, const char *api_version)
 
 json_t *shape_plain(const struct shape *shape, const json_t *object)
 {
+	AUTO(auto_free) char *version = NULL;
 	json_t *copy;
-	struct buf version;
 
 	if (strcmp(shape->version, shape->kind->versions[0]) == 0)
 		return shared(object);
+	version = kind_api_version(shape->kind, shape->version);
 	copy = json_copy((json_t *)(uintptr_t)object);
-	buf_init(&version, 256);
-	kind_api_version(shape->kind, shape->version, &version);
-	json_object_set_new(copy, "apiVersion", json_string(buf_cstr(&version)));
-	buf_deinit(&version);
+	json_object_set_new(copy, "apiVersion", json_string(version));
 	return copy;
 }
 
@@ -141,14 +139,9 @@ json_t *shape_object(const struct shape *shape, const json_t *object)
 static json_t *plain_list(const struct shape *shape)
 {
 	AUTO(auto_free) char *kind = xasprintf("%sList", shape->kind->kind);
-	struct buf version;
-	json_t *list;
+	AUTO(auto_free) char *version = kind_api_version(shape->kind, shape->version);
 
-	buf_init(&version, 256);
-	kind_api_version(shape->kind, shape->version, &version);
-	list = typed(kind, buf_cstr(&version));
-	buf_deinit(&version);
-	return list;
+	return typed(kind, version);
 }
 
 json_t *shape_list(const struct shape *shape, uint64_t revision)

@@ -151,14 +151,11 @@ static bool add_first(void *arg, const struct object *object)
 
 static json_t *bookmark(const struct shape *shape, uint64_t revision)
 {
+	AUTO(auto_free) char *version = kind_api_version(shape->kind, shape->version);
 	json_t *object = json_object();
-	struct buf version;
 
-	buf_init(&version, 256);
-	kind_api_version(shape->kind, shape->version, &version);
 	json_object_set_new(object, "kind", json_string(shape->kind->kind));
-	json_object_set_new(object, "apiVersion", json_string(buf_cstr(&version)));
-	buf_deinit(&version);
+	json_object_set_new(object, "apiVersion", json_string(version));
 	json_set_at(object, "metadata.resourceVersion", json_fmt("%" PRIu64, revision));
 	json_set_at(object, "metadata.creationTimestamp", json_null());
 	json_object_set_new(json_object_get(object, "metadata"), "annotations",

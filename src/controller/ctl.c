@@ -137,17 +137,12 @@ void ctl_delete_object(struct controllers *ctl, const struct object *object)
 
 json_t *ctl_owner_ref(const struct kind *kind, const struct object *owner)
 {
-	struct buf version;
-	json_t *ref;
+	AUTO(auto_free) char *version = kind_api_version(kind, NULL);
 
-	buf_init(&version, 256);
-	kind_api_version(kind, kind->versions[0], &version);
-	ref = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "apiVersion", buf_cstr(&version), "kind",
-			kind->kind, "name", object_name(owner), "uid",
-			json_str_at(owner->json, "metadata.uid"), "controller", 1,
-			"blockOwnerDeletion", 1);
-	buf_deinit(&version);
-	return ref;
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "apiVersion", version, "kind",
+			 kind->kind, "name", object_name(owner), "uid",
+			 json_str_at(owner->json, "metadata.uid"), "controller", 1,
+			 "blockOwnerDeletion", 1);
 }
 
 bool ctl_is_owned_by(const struct object *object, const struct object *owner)

@@ -35,17 +35,12 @@ static void event_name(struct buf *out, const struct object *about, const char *
 
 static json_t *event_about(const struct kind *kind, const struct object *about)
 {
-	struct buf version;
-	json_t *ref;
+	AUTO(auto_free) char *version = kind_api_version(kind, NULL);
 
-	buf_init(&version, 256);
-	kind_api_version(kind, kind->versions[0], &version);
-	ref = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "apiVersion", buf_cstr(&version), "kind",
-			kind->kind, "name", object_name(about), "namespace",
-			kind->namespaced ? object_namespace(about) : NULL, "uid",
-			json_str_at(about->json, "metadata.uid"));
-	buf_deinit(&version);
-	return ref;
+	return json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "apiVersion", version, "kind", kind->kind,
+			 "name", object_name(about), "namespace",
+			 kind->namespaced ? object_namespace(about) : NULL, "uid",
+			 json_str_at(about->json, "metadata.uid"));
 }
 
 static bool count_up(struct controllers *ctl, const struct object *old, const char *now)

@@ -49,12 +49,9 @@ json_t *body_new(const struct kind *kind, const char *ns, const char *name,
 {
 	json_t *meta = json_pack("{s:s, s:s}", "name", name, "namespace", ns);
 	json_t *body = json_object();
-	struct buf version;
+	AUTO(auto_free) char *version = kind_api_version(kind, NULL);
 
-	buf_init(&version, 256);
-	kind_api_version(kind, kind->versions[0], &version);
-	json_object_set_new(body, "apiVersion", json_string(buf_cstr(&version)));
-	buf_deinit(&version);
+	json_object_set_new(body, "apiVersion", json_string(version));
 	json_object_set_new(body, "kind", json_string(kind->kind));
 	if (owner != NULL)
 		json_object_set_new(meta, "ownerReferences",

@@ -12,18 +12,11 @@
 /* Is it "group/version" of the kind, and of the version that was asked for? */
 static bool version_fits(const struct admission *how, struct str_view given)
 {
-	struct buf due;
-	bool fits;
+	AUTO(auto_free) char *due = kind_api_version(how->kind, how->version);
 
 	if (kind_by_gvk(given, sv_from(how->kind->kind)) != how->kind)
 		return false;
-	if (how->version == NULL)
-		return true;
-	buf_init(&due, 256);
-	kind_api_version(how->kind, how->version, &due);
-	fits = sv_eq(buf_view(&due), given);
-	buf_deinit(&due);
-	return fits;
+	return how->version == NULL || sv_eq(sv_from(due), given);
 }
 
 static int check_type(const struct admission *how, const json_t *body, struct err *err)
@@ -48,13 +41,10 @@ static int check_type(const struct admission *how, const json_t *body, struct er
 
 static void set_type(const struct kind *kind, json_t *object)
 {
-	struct buf version;
+	AUTO(auto_free) char *version = kind_api_version(kind, NULL);
 
-	buf_init(&version, 256);
-	kind_api_version(kind, NULL, &version);
-	json_object_set_new(object, "apiVersion", json_string(buf_cstr(&version)));
+	json_object_set_new(object, "apiVersion", json_string(version));
 	json_object_set_new(object, "kind", json_string(kind->kind));
-	buf_deinit(&version);
 }
 
 /* A copy of the body that is known to be an object of the kind with metadata; NULL with err. */

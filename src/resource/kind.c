@@ -452,10 +452,10 @@ bool kind_serves(const struct kind *kind, struct str_view version)
 	return false;
 }
 
-void kind_api_version(const struct kind *kind, const char *version, struct buf *out)
+char *kind_api_version(const struct kind *kind, const char *version)
 {
-	buf_addf(out, "%s%s%s", kind->group, kind->group[0] == '\0' ? "" : "/",
-		 version == NULL ? kind->versions[0] : version);
+	return xasprintf("%s%s%s", kind->group, kind->group[0] == '\0' ? "" : "/",
+			 version == NULL ? kind->versions[0] : version);
 }
 
 static const char *key_group(const struct kind *kind)

@@ -86,8 +86,8 @@ const struct kind *kind_by_gvk(struct str_view api_version, struct str_view kind
  * ".VERSION.GROUP" behind it ("gateways.gateway.networking.k8s.io"). */
 const struct kind *kind_by_word(struct str_view word);
 bool kind_serves(const struct kind *kind, struct str_view version);
-/* "group/version"; version NULL: the preferred one. */
-void kind_api_version(const struct kind *kind, const char *version, struct buf *out);
+/* "group/version"; version NULL: the preferred one. Heap. */
+char *kind_api_version(const struct kind *kind, const char *version);
 
 /* Store key of an object of this kind ("core" stands for group ""). Heap; NULL when ns or name
  * cannot be part of a key (empty name, '/'). */
