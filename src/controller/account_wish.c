@@ -251,21 +251,33 @@ static void stays(const struct issuer_look *look)
 	account_key_settle(look, false);
 }
 
+/* The CA has said something about the next key: that key, and the issuer as it is now. NULL:
+ * nothing is to be done with what it said. */
+static EVP_PKEY *next_key_now(struct account *account, const struct acme_result *result,
+			      struct issuer *issuer, struct issuer_look *look)
+{
+	EVP_PKEY *next;
+
+	account_count(account->ctl, result);
+	if (!issuer_look_at(account, issuer, look))
+		return NULL;
+	next = account_key_next(look);
+	if (next == NULL)
+		ctl_queue(account->ctl, CTL_ISSUER, sv_from(account->key));
+	return next;
+}
+
 static void proven(void *arg, const struct acme_result *result)
 {
 	struct account *account = arg;
-	AUTO(auto_key) EVP_PKEY *next = NULL;
 	struct issuer_look look;
 	struct issuer issuer;
+	AUTO(auto_key) EVP_PKEY *next = next_key_now(account, result, &issuer, &look);
 
 	account->proof = NULL;
-	account_count(account->ctl, result);
-	if (!issuer_look_at(account, &issuer, &look))
-		return;
-	next = account_key_next(&look);
 	if (next == NULL)
-		ctl_queue(account->ctl, CTL_ISSUER, sv_from(account->key));
-	else if (result->outcome == ACME_OK)
+		return;
+	if (result->outcome == ACME_OK)
 		took(&look, next);
 	else if (result->outcome == ACME_REFUSED)
 		stays(&look);
@@ -276,19 +288,13 @@ static void proven(void *arg, const struct acme_result *result)
 static void changed(void *arg, const struct acme_result *result)
 {
 	struct account *account = arg;
-	AUTO(auto_key) EVP_PKEY *next = NULL;
 	struct issuer_look look;
 	struct issuer issuer;
+	AUTO(auto_key) EVP_PKEY *next = next_key_now(account, result, &issuer, &look);
 
 	account->call = NULL;
-	account_count(account->ctl, result);
-	if (!issuer_look_at(account, &issuer, &look))
+	if (next == NULL)
 		return;
-	next = account_key_next(&look);
-	if (next == NULL) {
-		ctl_queue(account->ctl, CTL_ISSUER, sv_from(account->key));
-		return;
-	}
 	if (result->outcome == ACME_OK) {
 		took(&look, next);
 		return;

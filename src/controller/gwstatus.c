@@ -11,14 +11,16 @@
 
 #define KINDS_TEXT_MAX 512
 
-/* Programmed, while the workers are slow to take over the newest snapshot: what was served of this
- * generation still is, and the rest waits. */
-static void tell_unacknowledged(struct telling *telling)
+/* Programmed, once all else is in order. While the workers are slow to take over the newest
+ * snapshot what was served of this generation still is, and the rest waits. */
+static void tell_served(struct telling *telling, bool acknowledged, const char *words)
 {
 	const json_t *before = condition_find(telling->conditions, "Programmed");
 
-	if (!sv_eq(json_sv_at(before, "status"), SV("True")) ||
-	    json_int_at(before, "observedGeneration", 0) != telling->generation)
+	if (acknowledged)
+		tell(telling, "Programmed", COND_TRUE, "Programmed", words);
+	else if (!sv_eq(json_sv_at(before, "status"), SV("True")) ||
+		 json_int_at(before, "observedGeneration", 0) != telling->generation)
 		tell(telling, "Programmed", COND_FALSE, "Pending",
 		     "the workers have not taken it over yet");
 }
@@ -204,10 +206,8 @@ static void tell_listener_programmed(struct telling *telling, const struct gw_li
 	if (why != NULL)
 		tell(telling, "Programmed", COND_FALSE,
 		     listener->unbound == 0 && listener->cert_pending ? "Pending" : "Invalid", why);
-	else if (!acknowledged)
-		tell_unacknowledged(telling);
 	else
-		tell(telling, "Programmed", COND_TRUE, "Programmed", "the listener is served");
+		tell_served(telling, acknowledged, "the listener is served");
 }
 
 static void tell_bad_kinds(struct telling *telling, const struct gw_listener *listener)
@@ -301,6 +301,16 @@ static json_t *listener_status(const struct gw_listener *listener, const struct 
 			 (json_int_t)listener->attached, "conditions", telling.conditions);
 }
 
+static json_t *listeners_status(const struct gateway *gateway, size_t first, size_t count,
+				const struct gwstatus_env *env)
+{
+	json_t *listeners = json_array();
+
+	for (size_t i = first; i < first + count; i++)
+		json_array_append_new(listeners, listener_status(&gateway->listeners[i], env));
+	return listeners;
+}
+
 /* ---- Gateways ---- */
 
 struct tally { /* of a Gateway's listeners */
@@ -351,23 +361,29 @@ static char *bad_message(const struct gw_listener *listener)
 	return xasprintf("listener %.*s: %s", SV_ARG(listener->name), why == NULL ? "" : why);
 }
 
-static void tell_gateway_accepted(struct telling *telling, const struct gateway *gateway,
-				  const struct tally *tally)
+static void tell_accepted(struct telling *telling, const struct tally *tally, const char *fine)
 {
 	AUTO(auto_free)
 	char *bad = tally->first_bad == NULL ? NULL : bad_message(tally->first_bad);
 
-	if (gateway->state == GATEWAY_PENDING)
-		tell(telling, "Accepted", COND_UNKNOWN, gateway->reason, gateway->message);
-	else if (gateway->state == GATEWAY_REFUSED)
-		tell(telling, "Accepted", COND_FALSE, gateway->reason, gateway->message);
-	else if (tally->valid == 0)
+	if (tally->valid == 0)
 		tell(telling, "Accepted", COND_FALSE, "ListenersNotValid",
 		     bad == NULL ? "it has no listeners" : bad);
 	else if (bad != NULL)
 		tell(telling, "Accepted", COND_TRUE, "ListenersNotValid", bad);
 	else
-		tell(telling, "Accepted", COND_TRUE, "Accepted", "the Gateway is accepted");
+		tell(telling, "Accepted", COND_TRUE, "Accepted", fine);
+}
+
+static void tell_gateway_accepted(struct telling *telling, const struct gateway *gateway,
+				  const struct tally *tally)
+{
+	if (gateway->state == GATEWAY_PENDING)
+		tell(telling, "Accepted", COND_UNKNOWN, gateway->reason, gateway->message);
+	else if (gateway->state == GATEWAY_REFUSED)
+		tell(telling, "Accepted", COND_FALSE, gateway->reason, gateway->message);
+	else
+		tell_accepted(telling, tally, "the Gateway is accepted");
 }
 
 /* Nothing of it serves, or an address is not there. */
@@ -395,10 +411,8 @@ static void tell_gateway_programmed(struct telling *telling, const struct gatewa
 		tell(telling, "Programmed", COND_FALSE, "Invalid", "the Gateway is not accepted");
 	else if (tally->unusable || tally->programmed == 0)
 		tell_idle(telling, tally);
-	else if (!acknowledged)
-		tell_unacknowledged(telling);
 	else
-		tell(telling, "Programmed", COND_TRUE, "Programmed", "the Gateway is served");
+		tell_served(telling, acknowledged, "the Gateway is served");
 }
 
 static json_t *addresses_of(const struct gateway *gateway)
@@ -445,17 +459,15 @@ json_t *gwstatus_gateway(const struct gateway *gateway, const struct gwstatus_en
 	struct telling telling = telling_new(json_at(gateway->object->json, "status.conditions"),
 					     gateway->spec, env->now);
 	struct tally tally = tally_of(gateway->listeners, gateway->own_count);
-	json_t *listeners = json_array();
 
 	tell_gateway_accepted(&telling, gateway, &tally);
 	tell_gateway_programmed(&telling, gateway, &tally, env->acknowledged);
 	tell_clients(&telling, gateway);
 	tell_gateway_refs(&telling, gateway);
-	for (size_t i = 0; i < gateway->own_count; i++)
-		json_array_append_new(listeners, listener_status(&gateway->listeners[i], env));
 	return json_pack("{s:o, s:I, s:o, s:o}", "addresses", addresses_of(gateway),
 			 "attachedListenerSets", (json_int_t)gateway->attached_sets, "conditions",
-			 telling.conditions, "listeners", listeners);
+			 telling.conditions, "listeners",
+			 listeners_status(gateway, 0, gateway->own_count, env));
 }
 
 /* ---- ListenerSets ---- */
@@ -486,9 +498,6 @@ void gwstatus_count_sets(const struct gateways *gateways)
 static void tell_set_accepted(struct telling *telling, const struct listenerset *set,
 			      const struct tally *tally)
 {
-	AUTO(auto_free)
-	char *bad = tally->first_bad == NULL ? NULL : bad_message(tally->first_bad);
-
 	if (set->state == SET_NO_GATEWAY)
 		tell(telling, "Accepted", COND_UNKNOWN, "Pending",
 		     "there is no Gateway of the name that spec.parentRef has");
@@ -501,13 +510,8 @@ static void tell_set_accepted(struct telling *telling, const struct listenerset 
 	else if (set->gateway->state == GATEWAY_REFUSED)
 		tell(telling, "Accepted", COND_FALSE, "ParentNotAccepted",
 		     "the Gateway is not accepted");
-	else if (tally->valid == 0)
-		tell(telling, "Accepted", COND_FALSE, "ListenersNotValid",
-		     bad == NULL ? "it has no listeners" : bad);
-	else if (bad != NULL)
-		tell(telling, "Accepted", COND_TRUE, "ListenersNotValid", bad);
 	else
-		tell(telling, "Accepted", COND_TRUE, "Accepted", "the ListenerSet is accepted");
+		tell_accepted(telling, tally, "the ListenerSet is accepted");
 }
 
 static void tell_set_programmed(struct telling *telling, const struct listenerset *set,
@@ -528,29 +532,22 @@ static void tell_set_programmed(struct telling *telling, const struct listenerse
 		     "none of its listeners can be served");
 	else if (tally->programmed == 0)
 		tell_idle(telling, tally);
-	else if (!acknowledged)
-		tell_unacknowledged(telling);
 	else
-		tell(telling, "Programmed", COND_TRUE, "Programmed", "the ListenerSet is served");
+		tell_served(telling, acknowledged, "the ListenerSet is served");
 }
 
 json_t *gwstatus_listenerset(const struct listenerset *set, const struct gwstatus_env *env)
 {
 	struct telling telling;
 	struct tally tally = set_tally(set);
-	json_t *listeners = json_array();
 
-	if (set->state == SET_FOREIGN) {
-		json_decref(listeners);
+	if (set->state == SET_FOREIGN)
 		return NULL;
-	}
 	telling = telling_new(json_at(set->object->json, "status.conditions"), set->spec, env->now);
 	tell_set_accepted(&telling, set, &tally);
 	tell_set_programmed(&telling, set, &tally, env->acknowledged);
-	for (size_t i = 0; i < set->count; i++)
-		json_array_append_new(
-			listeners, listener_status(&set->gateway->listeners[set->first + i], env));
-	return json_pack("{s:o, s:o}", "conditions", telling.conditions, "listeners", listeners);
+	return json_pack("{s:o, s:o}", "conditions", telling.conditions, "listeners",
+			 listeners_status(set->gateway, set->first, set->count, env));
 }
 
 /* ---- what a status is made of ---- */
