@@ -401,23 +401,15 @@ static void secret_map(struct controllers *ctl, const struct object *before,
 		       const struct object *after)
 {
 	const struct object *secret = after != NULL ? after : before;
-	const struct object *owner = NULL;
 
-	if (json_at(secret->json, "metadata.ownerReferences") != NULL)
-		owner = owner_of_kind(ctl, secret, kind_of_certificate());
-	if (owner != NULL)
-		ctl_queue(ctl, CTL_CERTIFICATE, sv_from(owner->key));
+	queue_owner(ctl, CTL_CERTIFICATE, secret, kind_of_certificate());
 	queue_users(ctl, object_namespace(secret), object_name(secret));
 }
 
 static void request_map(struct controllers *ctl, const struct object *before,
 			const struct object *after)
 {
-	const struct object *owner =
-		owner_of_kind(ctl, after != NULL ? after : before, kind_of_certificate());
-
-	if (owner != NULL)
-		ctl_queue(ctl, CTL_CERTIFICATE, sv_from(owner->key));
+	queue_owner(ctl, CTL_CERTIFICATE, after != NULL ? after : before, kind_of_certificate());
 }
 
 /* Those that wait after a failure look whether it is about this issuer. */

@@ -164,11 +164,6 @@ bool order_challenge_served(struct order_look *look, const struct object *challe
 	return false;
 }
 
-static void http01_drop(struct controllers *ctl, const struct object *challenge)
-{
-	ctl_delete_object(ctl, challenge);
-}
-
 const struct solver_type solver_http01 = {.type = "HTTP-01",
 					  .offer = "http-01",
 					  .member = "http01",
@@ -176,7 +171,7 @@ const struct solver_type solver_http01 = {.type = "HTTP-01",
 					  .self_check = true,
 					  .answer = jws_key_authorization,
 					  .present = order_challenge_served,
-					  .drop = http01_drop};
+					  .drop = ctl_delete_object};
 
 /* Has the CA been told? Its own words follow; "pending" is ours, while the answer is made ready. */
 static bool is_answered(const struct object *challenge)

@@ -122,6 +122,15 @@ const struct object *owner_of_kind(struct controllers *ctl, const struct object 
 	return NULL;
 }
 
+void queue_owner(struct controllers *ctl, enum controller_id id, const struct object *object,
+		 const struct kind *kind)
+{
+	const struct object *owner = owner_of_kind(ctl, object, kind);
+
+	if (owner != NULL)
+		ctl_queue(ctl, id, sv_from(owner->key));
+}
+
 char *derived_name(const char *base, const char *fmt, ...)
 {
 	char suffix[SUFFIX_MAX + 1];

@@ -45,6 +45,9 @@ void put_object(const struct wake *wake, const struct kind *kind, const struct o
 /* The owner of that kind by ownerReferences, alive and the same one; NULL: none. */
 const struct object *owner_of_kind(struct controllers *ctl, const struct object *object,
 				   const struct kind *kind);
+/* Queues that owner for its controller, if there is one. */
+void queue_owner(struct controllers *ctl, enum controller_id id, const struct object *object,
+		 const struct kind *kind);
 /* base and a suffix of at most 40 bytes as one name of an object; a base that is too long is cut
  * and told apart by a hash, in the same way for each suffix. Heap. */
 char *derived_name(const char *base, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

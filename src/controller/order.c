@@ -289,11 +289,8 @@ static void order_reconcile(struct controllers *ctl, struct str_view key)
 
 	if (sv_starts(key, SV("acme.cert-manager.io/challenges/"))) {
 		/* its status was not stored: the Order will try again */
-		const struct object *owner =
-			order == NULL ? NULL : owner_of_kind(ctl, order, kind_of_order());
-
-		if (owner != NULL)
-			ctl_queue(ctl, CTL_ORDER, sv_from(owner->key));
+		if (order != NULL)
+			queue_owner(ctl, CTL_ORDER, order, kind_of_order());
 	} else if (order == NULL) {
 		run_end(ctl, key);
 	} else if (order_has_ended(order)) {
@@ -344,11 +341,7 @@ static void issuer_map(struct controllers *ctl, const struct object *before,
 static void challenge_map(struct controllers *ctl, const struct object *before,
 			  const struct object *after)
 {
-	const struct object *owner =
-		owner_of_kind(ctl, after != NULL ? after : before, kind_of_order());
-
-	if (owner != NULL)
-		ctl_queue(ctl, CTL_ORDER, sv_from(owner->key));
+	queue_owner(ctl, CTL_ORDER, after != NULL ? after : before, kind_of_order());
 }
 
 /* ---- the CA has fetched a token of ours: it will know soon ---- */

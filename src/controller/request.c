@@ -195,11 +195,7 @@ static void secret_map(struct controllers *ctl, const struct object *before,
 static void order_map(struct controllers *ctl, const struct object *before,
 		      const struct object *after)
 {
-	const struct object *owner =
-		owner_of_kind(ctl, after != NULL ? after : before, kind_of_request());
-
-	if (owner != NULL)
-		ctl_queue(ctl, CTL_REQUEST, sv_from(owner->key));
+	queue_owner(ctl, CTL_REQUEST, after != NULL ? after : before, kind_of_request());
 }
 
 const struct ctl_row ctl_request = {

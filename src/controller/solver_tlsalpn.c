@@ -19,15 +19,10 @@ static bool present(struct order_look *look, const struct object *challenge)
 	return false;
 }
 
-static void drop(struct controllers *ctl, const struct object *challenge)
-{
-	ctl_delete_object(ctl, challenge);
-}
-
 const struct solver_type solver_tlsalpn01 = {.type = "TLS-ALPN-01",
 					     .offer = "tls-alpn-01",
 					     .member = "tlsALPN01",
 					     .addresses = true,
 					     .answer = jws_key_authorization,
 					     .present = present,
-					     .drop = drop};
+					     .drop = ctl_delete_object};
