@@ -31,7 +31,7 @@ struct solver_type {
 
 extern const struct solver_type solver_http01;    /* challenge.c */
 extern const struct solver_type solver_tlsalpn01; /* solver_tlsalpn.c */
-extern const struct solver_type solver_dns01;     /* dns01.c */
+extern const struct solver_type solver_dns01;     /* solver_dns01.c */
 
 struct solver_question {
 	const json_t *solvers; /* spec.acme.solvers; without any HTTP-01 is done */
