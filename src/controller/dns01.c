@@ -171,6 +171,22 @@ static void event(struct run *run, const char *reason, const char *words)
 		ctl_event(run->ctl, kind_of_challenge(), object, "Warning", reason, "%s", words);
 }
 
+/* What was under way has ended. The Challenge; NULL: it is gone, and what follows is looked at
+ * anew.
+ */
+static const struct object *work_ended(struct run *run)
+{
+	const struct object *object = object_of(run);
+
+	run->finder = NULL;
+	run->job = NULL;
+	run->propagation = NULL;
+	run->phase = PHASE_IDLE;
+	if (object == NULL)
+		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
+	return object;
+}
+
 /* The Order is to fail: it sees it, and says it. */
 static void give_up(struct run *run, const char *type, const char *words)
 {
@@ -286,17 +302,13 @@ static void start_job(struct run *run, enum dns01_action action, dns01_done_fn *
 static void presented(void *arg, const struct err *err)
 {
 	struct run *run = arg;
-	const struct object *object = object_of(run);
+	const struct object *object = work_ended(run);
 	json_t *status;
 
-	run->job = NULL;
-	run->phase = PHASE_IDLE;
 	dns01_count(&dns01_of(run->ctl)->counts, solver_of(run), DNS01_PRESENT,
 		    err->code == ERR_NONE);
-	if (object == NULL) {
-		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
+	if (object == NULL)
 		return;
-	}
 	if (err->code != ERR_NONE) {
 		try_again(run, "PresentError", err->msg);
 		return;
@@ -321,15 +333,11 @@ static void present(struct run *run)
 static void place_found(void *arg, const struct place *place, const struct err *err)
 {
 	struct run *run = arg;
-	const struct object *object = object_of(run);
+	const struct object *object = work_ended(run);
 	json_t *status;
 
-	run->finder = NULL;
-	run->phase = PHASE_IDLE;
-	if (object == NULL) {
-		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
+	if (object == NULL)
 		return;
-	}
 	if (err->code != ERR_NONE) {
 		try_again(run, "PresentError", err->msg);
 		return;
@@ -344,16 +352,13 @@ static void place_found(void *arg, const struct place *place, const struct err *
 static void lookup_found(void *arg, const struct place *place, const struct err *err)
 {
 	struct run *run = arg;
-	const struct object *object = object_of(run);
+	const struct object *object = work_ended(run);
 	json_t *status;
 
-	run->finder = NULL;
-	run->phase = PHASE_IDLE;
-	if (object == NULL || err->code != ERR_NONE) {
-		if (object != NULL)
-			try_again(run, "PropagationError", err->msg);
-		else
-			ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
+	if (object == NULL)
+		return;
+	if (err->code != ERR_NONE) {
+		try_again(run, "PropagationError", err->msg);
 		return;
 	}
 	status = status_copy(object);
@@ -423,24 +428,20 @@ static void not_seen(struct run *run, const char *words)
 		return;
 	}
 	dns01_of(run->ctl)->counts.late++;
-	if (mode_of(run) == SELFCHECK_WARN) {
-		event(run, "PropagationTimeout", reason);
+	event(run, "PropagationTimeout", reason);
+	if (mode_of(run) == SELFCHECK_WARN)
 		seen(run, reason);
-	} else {
-		event(run, "PropagationTimeout", reason);
+	else
 		give_up(run, "PropagationTimeout", reason);
-	}
 }
 
 static void checked(void *arg, const struct propagation_result *result)
 {
 	struct run *run = arg;
 
-	run->propagation = NULL;
-	run->phase = PHASE_IDLE;
-	if (object_of(run) == NULL)
-		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
-	else if (result->seen)
+	if (work_ended(run) == NULL)
+		return;
+	if (result->seen)
 		seen(run, result->words);
 	else
 		not_seen(run, result->words);

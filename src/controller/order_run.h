@@ -18,8 +18,6 @@
 #include "controller/solver.h"
 #include "pki/x509.h"
 
-struct selfcheck;
-
 struct orders {             /* ctl->state[CTL_ORDER] */
 	struct map runs;    /* struct order_run, by store key */
 	struct map passed;  /* selfcheck.c: addresses that have answered */
@@ -101,8 +99,8 @@ bool order_side_reading(const struct order_run *run);
 void order_side_end_reads(struct order_run *run); /* what is under way does not matter any more */
 /* Answers a Challenge when there is a free slot. arg of done: its struct order_side. */
 void order_side_answer(struct order_look *look, const struct object *challenge, acme_done_fn *done);
-bool order_side_answers(const struct order_run *run,
-			const char *key); /* under way, or to be stored */
+/* Under way, or to be stored? */
+bool order_side_answers(const struct order_run *run, const char *key);
 void order_side_end_answer(struct order_side *side);
 void order_side_store(struct order_run *run); /* what the CA has said to Challenges */
 void order_side_store_one(struct order_side *side);
