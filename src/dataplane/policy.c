@@ -70,7 +70,7 @@ struct client_policy *client_policy_new(const struct client_policy *like)
 	char *text = block + sizeof(*like) + cidrs;
 
 	*policy = *like;
-	policy->part = (struct part){.owners = 1, .destroy = policy_destroy};
+	part_init(&policy->part, policy_destroy);
 	policy->cidrs = (struct cidr *)(void *)(block + sizeof(*like));
 	if (cidrs > 0)
 		memcpy(block + sizeof(*like), like->cidrs, cidrs);

@@ -6,7 +6,8 @@
 #define DATAPLANE_POLICY_H
 
 #include "dataplane/limits.h"
-#include "dataplane/snapshot.h"
+#include "dataplane/part.h"
+#include "loop/sock.h"
 
 enum proxy_mode {
 	PROXY_OFF,

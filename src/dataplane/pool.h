@@ -9,7 +9,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/metric.h"
-#include "dataplane/snapshot.h"
+#include "dataplane/backend.h"
 #include "loop/loop.h"
 
 /* What is spoken on the connections of an endpoint. */

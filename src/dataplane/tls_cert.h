@@ -2,7 +2,7 @@
 #ifndef DATAPLANE_TLS_CERT_H
 #define DATAPLANE_TLS_CERT_H
 
-#include "dataplane/snapshot.h"
+#include "dataplane/cert.h"
 
 #include <openssl/x509.h>
 

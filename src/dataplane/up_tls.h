@@ -8,7 +8,7 @@
 #define DATAPLANE_UP_TLS_H
 
 #include "base/str.h"
-#include "dataplane/snapshot.h"
+#include "dataplane/backend.h"
 
 #include <sys/types.h>
 

@@ -234,7 +234,7 @@ struct vhost *vhost_new(const struct match_spec *matches, size_t count, struct e
 	struct vhost *vhost = xcalloc(1, sizeof(*vhost));
 	bool fine = true;
 
-	vhost->part = (struct part){.owners = 1, .destroy = vhost_destroy};
+	part_init(&vhost->part, vhost_destroy);
 	vhost->entries = xcalloc(count + 1, sizeof(vhost->entries[0]));
 	for (size_t i = 0; i < count && fine; i++) {
 		fine = entry_init(&vhost->entries[i], &matches[i], err);
