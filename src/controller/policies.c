@@ -1,18 +1,16 @@
 #include "controller/policies.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/own.h"
-#include "controller/cabundle.h"
 #include "controller/gateway.h"
+#include "controller/policy_read.h"
 #include "controller/telling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_MAX     640
-#define SANS_MAX    5
 #define MESSAGE_MAX 1024
 
 struct ancestor { /* a Gateway whose routes lead to what the policy is for */
@@ -27,11 +25,7 @@ struct policy {
 	int64_t created;
 	bool own;     /* spec.tls of a Backend: it has no status */
 	bool changed; /* to be read */
-	struct backend_tls *tls;
-	const char *refs_reason; /* of ResolvedRefs: False; NULL: resolved */
-	char *refs_message;
-	const char *refused; /* of Accepted: False; NULL: fine */
-	char *refused_message;
+	struct policy_outcome outcome;
 	size_t ancestor_count;
 	struct ancestor ancestors[POLICY_ANCESTORS_MAX];
 };
@@ -45,7 +39,7 @@ struct policies {
 	struct policies_config config;
 	struct map by_key;  /* store key -> struct policy */
 	struct map targets; /* "Service/default/shop" -> struct aimed */
-	struct ca_set *system;
+	struct policy_reader reader;
 	bool dirty;
 	bool untold; /* some status may be another */
 };
@@ -136,182 +130,6 @@ static void aim(struct policies *policies, struct policy *policy, bool in)
 	}
 }
 
-/* ---- reading a policy ---- */
-
-static void policy_forget(struct policies *policies, struct policy *policy)
-{
-	if (policy->tls != NULL)
-		part_unref(&policy->tls->part, policies->config.graveyard);
-	policy->tls = NULL;
-	free(policy->refs_message);
-	free(policy->refused_message);
-	policy->refs_message = policy->refused_message = NULL;
-	policy->refs_reason = policy->refused = NULL;
-}
-
-static void refs_fail(struct policy *policy, const char *reason, char *message)
-{
-	if (policy->refs_reason != NULL) { /* the first is told */
-		free(message);
-		return;
-	}
-	policy->refs_reason = reason;
-	policy->refs_message = message;
-}
-
-static void refuse(struct policy *policy, const char *reason, char *message)
-{
-	if (policy->refused != NULL) {
-		free(message);
-		return;
-	}
-	policy->refused = reason;
-	policy->refused_message = message;
-}
-
-static const char *ca_plural(const json_t *ref)
-{
-	struct str_view group = json_sv_at(ref, "group"), kind = json_sv_at(ref, "kind");
-
-	if (group.len == 0 && sv_eq(kind, SV("ConfigMap")))
-		return "configmaps";
-	return group.len == 0 && sv_eq(kind, SV("Secret")) ? "secrets" : NULL;
-}
-
-static bool read_ca(const struct policies *policies, struct policy *policy, const json_t *ref,
-		    struct ca_bundle *bundle)
-{
-	const char *plural = ca_plural(ref), *name = json_str_at(ref, "name");
-	struct str_view kind = json_sv_at(ref, "kind"), group = json_sv_at(ref, "group");
-	AUTO(auto_free) char *key = NULL;
-	const struct object *object;
-	struct err err = {.code = ERR_NONE};
-
-	if (plural == NULL) {
-		refs_fail(policy, "InvalidKind",
-			  xasprintf("caCertificateRefs can name ConfigMaps and Secrets of the core "
-				    "group, not kind %.*s%s%.*s",
-				    SV_ARG(kind), group.len > 0 ? "." : "", SV_ARG(group)));
-		return false;
-	}
-	key = object_key("core", plural, object_namespace(policy->object), name);
-	object = key == NULL ? NULL : store_get(policies->config.store, sv_from(key));
-	if (object == NULL)
-		refs_fail(policy, "InvalidCACertificateRef",
-			  xasprintf("%.*s %s/%s does not exist", SV_ARG(kind),
-				    object_namespace(policy->object), name));
-	else if (ca_bundle_object(bundle, object, &err) < 0)
-		refs_fail(policy, "InvalidCACertificateRef",
-			  xasprintf("%.*s %s/%s: %s", SV_ARG(kind),
-				    object_namespace(policy->object), name, err.msg));
-	else
-		return true;
-	return false;
-}
-
-/* Moves what one holds, or throws it away. */
-static void take_all(struct ca_bundle *bundle, struct ca_bundle *one, bool valid)
-{
-	if (!valid || one->count == 0) {
-		ca_bundle_deinit(one);
-		return;
-	}
-	bundle->certs =
-		xrealloc(bundle->certs, (bundle->count + one->count) * sizeof(bundle->certs[0]));
-	memcpy(&bundle->certs[bundle->count], one->certs, one->count * sizeof(one->certs[0]));
-	bundle->count += one->count;
-	free(one->certs);
-}
-
-/* One owner, the caller; NULL: none, and the conditions are told. */
-static struct ca_set *read_refs(const struct policies *policies, struct policy *policy,
-				const json_t *refs)
-{
-	struct ca_bundle bundle = {0};
-	struct ca_set *cas = NULL;
-	json_t *ref;
-	size_t i;
-
-	json_array_foreach(refs, i, ref)
-	{
-		struct ca_bundle one = {0};
-		bool valid = read_ca(policies, policy, ref, &one);
-
-		take_all(&bundle, &one, valid);
-	}
-	if (bundle.count > 0)
-		cas = ca_set_new(&(struct ca_set){.count = bundle.count, .certs = bundle.certs});
-	else
-		refuse(policy, "NoValidCACertificate",
-		       xasprintf("no caCertificateRef can be used: %s",
-				 policy->refs_message == NULL ? "" : policy->refs_message));
-	ca_bundle_deinit(&bundle);
-	return cas;
-}
-
-/* Those of the system are read once. */
-static struct ca_set *read_system(struct policies *policies, struct policy *policy)
-{
-	struct ca_bundle bundle = {0};
-	struct err err = {.code = ERR_NONE};
-
-	if (policies->system == NULL && ca_bundle_system(&bundle, &err) == 0)
-		policies->system =
-			ca_set_new(&(struct ca_set){.count = bundle.count, .certs = bundle.certs});
-	ca_bundle_deinit(&bundle);
-	if (policies->system == NULL) {
-		refuse(policy, "NoValidCACertificate", xstrdup(err.msg));
-		return NULL;
-	}
-	part_ref(&policies->system->part);
-	return policies->system;
-}
-
-static struct ca_set *read_cas(struct policies *policies, struct policy *policy,
-			       const json_t *validation)
-{
-	struct str_view known = json_sv_at(validation, "wellKnownCACertificates");
-
-	if (known.len == 0)
-		return read_refs(policies, policy, json_member(validation, "caCertificateRefs"));
-	if (sv_eq(known, SV("System")))
-		return read_system(policies, policy);
-	refuse(policy, "Invalid",
-	       xasprintf("wellKnownCACertificates: only System is supported, not %.*s",
-			 SV_ARG(known)));
-	return NULL;
-}
-
-static void policy_read(struct policies *policies, struct policy *policy)
-{
-	const json_t *validation = json_at(policy->object->json, "spec.validation");
-	struct san sans[SANS_MAX];
-	struct backend_tls like = {.name = sv_from(policy->id),
-				   .server_name = json_sv_at(validation, "hostname"),
-				   .sans = sans};
-	json_t *san;
-	size_t i;
-
-	policy->changed = false;
-	policy_forget(policies, policy);
-	json_array_foreach(json_member(validation, "subjectAltNames"), i, san)
-	{
-		bool uri = sv_eq(json_sv_at(san, "type"), SV("URI"));
-
-		if (like.san_count < SANS_MAX)
-			sans[like.san_count++] = (struct san){
-				.uri = uri, .name = json_sv_at(san, uri ? "uri" : "hostname")};
-	}
-	if (json_object_size(json_at(policy->object->json, "spec.options")) > 0)
-		refuse(policy, "Invalid", xstrdup("spec.options: no option is supported"));
-	like.cas = read_cas(policies, policy, validation);
-	if (like.cas == NULL)
-		return;
-	if (policy->refused == NULL)
-		policy->tls = backend_tls_new(&like);
-	part_unref(&like.cas->part, policies->config.graveyard);
-}
-
 /* ---- changes ---- */
 
 static bool same_wish(const struct object *a, const struct object *b)
@@ -329,7 +147,7 @@ static void ancestors_forget(struct policy *policy)
 
 static void policy_free(struct policies *policies, struct policy *policy)
 {
-	policy_forget(policies, policy);
+	policy_outcome_deinit(&policy->outcome, policies->config.graveyard);
 	ancestors_forget(policy);
 	object_unref(policy->object);
 	free(policy->id);
@@ -405,25 +223,6 @@ void policies_backend_changed(struct policies *policies, const struct object *be
 		policy->own = true;
 }
 
-static bool names_ca(const struct policy *policy, const char *plural, const struct object *object)
-{
-	json_t *ref;
-	size_t i;
-
-	if (strcmp(object_namespace(policy->object), object_namespace(object)) != 0)
-		return false;
-	json_array_foreach(json_at(policy->object->json, "spec.validation.caCertificateRefs"), i,
-			   ref)
-	{
-		const char *own = ca_plural(ref);
-
-		if (own != NULL && strcmp(own, plural) == 0 &&
-		    sv_eq(json_sv_at(ref, "name"), sv_from(object_name(object))))
-			return true;
-	}
-	return false;
-}
-
 bool policies_ca_changed(struct policies *policies, const struct object *object)
 {
 	bool secret = sv_starts(sv_from(object->key), SV("core/secrets/")), any = false;
@@ -432,7 +231,7 @@ bool policies_ca_changed(struct policies *policies, const struct object *object)
 	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
 		struct policy *policy = value;
 
-		if (!names_ca(policy, secret ? "secrets" : "configmaps", object))
+		if (!policy_names_ca(policy->object, secret ? "secrets" : "configmaps", object))
 			continue;
 		policy->changed = policies->dirty = any = true;
 		aim(policies, policy, true);
@@ -449,8 +248,12 @@ bool policies_refresh(struct policies *policies)
 	policies->dirty = false;
 	policies->untold = true;
 	for (size_t it = 0; map_next(&policies->by_key, &it, NULL, &value);) {
-		if (((struct policy *)value)->changed)
-			policy_read(policies, value);
+		struct policy *policy = value;
+
+		if (policy->changed)
+			policy_read(&policies->reader, policy->object, policy->id,
+				    &policy->outcome);
+		policy->changed = false;
 	}
 	return true;
 }
@@ -525,10 +328,10 @@ struct policy_result policies_find(const struct policies *policies,
 	if (policy == NULL)
 		return (struct policy_result){.any = false};
 	return (struct policy_result){.any = true,
-				      .tls = policy->tls,
+				      .tls = policy->outcome.tls,
 				      .id = policy->id,
 				      .own = policy->own,
-				      .why = policy->refused_message};
+				      .why = policy->outcome.refused_message};
 }
 
 /* ---- ancestors ---- */
@@ -595,10 +398,10 @@ static void tell_accepted(struct telling *telling, const struct policy *policy,
 			 "BackendTLSPolicy %s is older and for the same target: that one holds",
 			 ancestor->rival->id);
 		tell(telling, "Accepted", COND_FALSE, "Conflicted", text);
-	} else if (policy->refused != NULL) {
+	} else if (policy->outcome.refused != NULL) {
 		snprintf(text, sizeof(text), "%s; requests to its target are answered with 500",
-			 policy->refused_message);
-		tell(telling, "Accepted", COND_FALSE, policy->refused, text);
+			 policy->outcome.refused_message);
+		tell(telling, "Accepted", COND_FALSE, policy->outcome.refused, text);
 	} else {
 		tell(telling, "Accepted", COND_TRUE, "Accepted", "the policy is accepted");
 	}
@@ -606,9 +409,9 @@ static void tell_accepted(struct telling *telling, const struct policy *policy,
 
 static void tell_refs(struct telling *telling, const struct policy *policy)
 {
-	if (policy->refs_reason != NULL)
-		tell(telling, "ResolvedRefs", COND_FALSE, policy->refs_reason,
-		     policy->refs_message);
+	if (policy->outcome.refs_reason != NULL)
+		tell(telling, "ResolvedRefs", COND_FALSE, policy->outcome.refs_reason,
+		     policy->outcome.refs_message);
 	else
 		tell(telling, "ResolvedRefs", COND_TRUE, "ResolvedRefs", "all references resolve");
 }
@@ -674,6 +477,8 @@ struct policies *policies_new(const struct policies_config *config)
 	struct policies *policies = xcalloc(1, sizeof(*policies));
 
 	policies->config = *config;
+	policies->reader =
+		(struct policy_reader){.store = config->store, .graveyard = config->graveyard};
 	return policies;
 }
 
@@ -687,7 +492,6 @@ void policies_free(struct policies *policies)
 		policy_free(policies, value);
 	map_deinit(&policies->by_key, NULL);
 	map_deinit(&policies->targets, aimed_free);
-	if (policies->system != NULL)
-		part_unref(&policies->system->part, policies->config.graveyard);
+	policy_reader_deinit(&policies->reader);
 	free(policies);
 }
