@@ -8,55 +8,33 @@
 
 #include "base/own.h"
 #include "loop/dns_cache.h"
+#include "loop/dns_channel.h"
 #include "loop/dns_local.h"
 
-#include <ares.h>
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRY_MS          1500 /* for the first answer of a server; the second try waits twice that */
-#define TRIES           2
 #define DEADLINE_MS     5000
 #define FAILURE_TTL_MS  5000
 #define TTL_MIN_MS      1000
 #define TTL_MAX_MS      ((int64_t)24 * 3600 * 1000)
 #define UNDER_WAY_MAX   64 /* two datagrams each: what a socket's buffer surely takes */
 #define FAMILY_ADDR_MAX (DNS_ADDRS_MAX / 2)
-#define SERVERS_MAX     16 /* that --dns-servers may name */
-#define DNS_PORT        53
 #define CLASS_IN        1
 #define TYPE_A          1
 #define TYPE_AAAA       28
 
 enum family { FAMILY_A, FAMILY_AAAA, FAMILY_COUNT };
 
-/* A persistent channel goes to the next server when one fails or refuses, but when all of them do,
- * c-ares 1.18 says "connection refused" of each reason. The literal channel takes the first answer
- * as it is: it is asked only then, to learn which it was. */
-enum channel_kind { CHANNEL_PERSISTENT, CHANNEL_LITERAL, CHANNEL_COUNT };
-
-struct dns_channel {
-	ares_channel ares; /* NULL: not open */
-	struct dns *dns;
-};
-
-struct dns_sock { /* a socket of c-ares */
-	struct loop_fd watch;
-	struct dns_channel *channel;
-	struct list link;
-};
-
 struct dns {
 	struct loop *loop;
-	struct dns_channel channels[CHANNEL_COUNT];
+	struct dns_channels channels;
 	bool ask_system; /* the servers are those of /etc/resolv.conf */
 	bool closing;
 	int64_t deadline_ms;
-	struct timer retry;    /* when c-ares wants to look at its time-outs */
 	struct task start;     /* begins look-ups that wait, outside of c-ares' calls */
-	struct list socks;     /* of struct dns_sock */
 	struct list waiting;   /* of struct dns_query: not begun */
 	struct list open;      /* the others until done */
 	size_t under_way;      /* look-ups that c-ares works on */
@@ -100,88 +78,6 @@ const char *dns_status_text(enum dns_status status)
 	};
 
 	return texts[status];
-}
-
-/* ---- c-ares on the loop ---- */
-
-static void arm_retry(struct dns *dns)
-{
-	struct timeval lefts[CHANNEL_COUNT];
-	struct timeval *left = NULL;
-
-	for (size_t i = 0; i < CHANNEL_COUNT; i++)
-		left = ares_timeout(dns->channels[i].ares, left, &lefts[i]); /* the shorter one */
-	if (left == NULL)
-		timer_stop(dns->loop, &dns->retry);
-	else
-		timer_in(dns->loop, &dns->retry,
-			 (int64_t)left->tv_sec * 1000 + left->tv_usec / 1000 + 1);
-}
-
-static void sock_ready(struct loop_fd *self, unsigned events)
-{
-	struct dns_sock *sock = CONTAINER_OF(self, struct dns_sock, watch);
-	struct dns *dns = sock->channel->dns;
-	int fd = self->fd;
-
-	/* Both may end the socket, and with it sock. */
-	ares_process_fd(sock->channel->ares,
-			(events & (LOOP_READ | LOOP_GONE)) != 0 ? fd : ARES_SOCKET_BAD,
-			(events & LOOP_WRITE) != 0 ? fd : ARES_SOCKET_BAD);
-	arm_retry(dns);
-}
-
-static void retry(struct timer *self)
-{
-	struct dns *dns = CONTAINER_OF(self, struct dns, retry);
-
-	for (size_t i = 0; i < CHANNEL_COUNT; i++)
-		ares_process_fd(dns->channels[i].ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	arm_retry(dns);
-}
-
-static struct dns_sock *find_sock(struct dns *dns, int fd)
-{
-	LIST_EACH(&dns->socks, node)
-	{
-		struct dns_sock *sock = LIST_ENTRY(node, struct dns_sock, link);
-
-		if (sock->watch.fd == fd)
-			return sock;
-	}
-	return NULL;
-}
-
-static void forget_sock(struct dns_sock *sock)
-{
-	loop_remove(sock->channel->dns->loop, &sock->watch);
-	list_remove(&sock->link);
-	free(sock);
-}
-
-/* c-ares tells what it wants to know of a socket; nothing: it is about to close it. */
-static void sock_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-	struct dns_channel *channel = arg;
-	struct dns *dns = channel->dns;
-	struct dns_sock *sock = find_sock(dns, fd);
-	unsigned events = (readable ? LOOP_READ : 0u) | (writable ? LOOP_WRITE : 0u);
-
-	if (events == 0) {
-		if (sock != NULL)
-			forget_sock(sock);
-		return;
-	}
-	if (sock != NULL) {
-		loop_change(dns->loop, &sock->watch, events);
-		return;
-	}
-	sock = xcalloc(1, sizeof(*sock));
-	sock->channel = channel;
-	sock->watch = (struct loop_fd){.fd = fd, .ready = sock_ready};
-	list_append(&dns->socks, &sock->link);
-	if (loop_add(dns->loop, &sock->watch, events, NULL) < 0)
-		forget_sock(sock); /* the question ends by its time-out */
 }
 
 /* ---- end of a look-up ---- */
@@ -370,7 +266,7 @@ static void answered(void *arg, int status, int timeouts, unsigned char *reply, 
 
 static void ask(struct question *question)
 {
-	ares_channel channel = question->dns->channels[question->channel].ares;
+	ares_channel channel = question->dns->channels.of[question->channel].ares;
 	const char *name = question->query->name;
 	int type = question->family == FAMILY_A ? TYPE_A : TYPE_AAAA;
 
@@ -380,142 +276,15 @@ static void ask(struct question *question)
 		ares_query(channel, name, CLASS_IN, type, answered, question);
 }
 
-/* ---- channel ---- */
-
-/* The servers of the flag, as c-ares wants them: a chain in nodes; -1: one is no address. */
-static int parse_servers(struct ares_addr_port_node nodes[SERVERS_MAX], const char *servers,
-			 struct err *err)
-{
-	struct str_view rest = sv_from(servers);
-	size_t count = 0;
-
-	memset(nodes, 0, SERVERS_MAX * sizeof(*nodes));
-
-	while (rest.data != NULL) {
-		struct str_view text = sv_trim(sv_split(&rest, ','));
-		struct ares_addr_port_node *node = &nodes[count];
-		struct sock_addr addr;
-
-		if (count == SERVERS_MAX)
-			return err_set(err, ERR_LIMIT, "name servers: at most %d may be given",
-				       SERVERS_MAX);
-		if (!sock_addr_parse(&addr, text, DNS_PORT) || sock_addr_port(&addr) == 0)
-			return err_set(err, ERR_INVALID,
-				       "name server \"%.*s\" is no address; write for example "
-				       "192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53",
-				       SV_ARG(sv_head(text, 200)));
-		node->family = addr.u.any.sa_family;
-		node->udp_port = node->tcp_port = sock_addr_port(&addr);
-		if (node->family == AF_INET)
-			memcpy(&node->addr.addr4, &addr.u.v4.sin_addr, sizeof(node->addr.addr4));
-		else
-			memcpy(&node->addr.addr6, &addr.u.v6.sin6_addr, sizeof(node->addr.addr6));
-		if (count > 0)
-			nodes[count - 1].next = node;
-		count++;
-	}
-	return 0;
-}
-
-int dns_servers_check(const char *servers, struct err *err)
-{
-	struct ares_addr_port_node nodes[SERVERS_MAX];
-
-	return parse_servers(nodes, servers, err);
-}
-
-size_t dns_servers(const struct dns *dns, struct sock_addr *out, size_t max)
-{
-	struct ares_addr_port_node *nodes = NULL;
-	size_t count = 0;
-
-	(void)ares_get_servers_ports(dns->channels[CHANNEL_PERSISTENT].ares, &nodes);
-	for (struct ares_addr_port_node *node = nodes; node != NULL && count < max;
-	     node = node->next) {
-		char text[INET6_ADDRSTRLEN];
-		uint16_t port = node->udp_port == 0 ? DNS_PORT : (uint16_t)node->udp_port;
-
-		if (inet_ntop(node->family, &node->addr, text, sizeof(text)) != NULL &&
-		    sock_addr_ip(&out[count], sv_from(text), port))
-			count++;
-	}
-	ares_free_data(nodes);
-	return count;
-}
-
-static int set_servers(ares_channel channel, const char *servers, struct err *err)
-{
-	struct ares_addr_port_node nodes[SERVERS_MAX];
-
-	if (parse_servers(nodes, servers, err) < 0)
-		return -1;
-	if (ares_set_servers_ports(channel, nodes) != ARES_SUCCESS)
-		return err_set(err, ERR_IO, "name servers \"%s\" cannot be used", servers);
-	return 0;
-}
-
-/* channel: told of the new one's sockets; *opened takes the place of channel->ares. */
-static int open_channel(struct dns_channel *channel, ares_channel *opened, const char *servers,
-			struct err *err)
-{
-	bool literal = channel == &channel->dns->channels[CHANNEL_LITERAL];
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOALIASES | (literal ? ARES_FLAG_NOCHECKRESP : 0),
-		.timeout = TRY_MS,
-		.tries = TRIES,
-		.sock_state_cb = sock_state,
-		.sock_state_cb_data = channel,
-	};
-	int status = ares_init_options(opened, &options,
-				       ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-					       ARES_OPT_SOCK_STATE_CB);
-
-	if (status != ARES_SUCCESS)
-		return err_set(err, ERR_IO, "cannot set up name look-ups: %s",
-			       ares_strerror(status));
-	if (servers != NULL && set_servers(*opened, servers, err) < 0) {
-		ares_destroy(*opened);
-		return -1;
-	}
-	return 0;
-}
-
-/* Ends all questions. */
-static void close_channels(struct dns *dns)
-{
-	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
-		if (dns->channels[i].ares != NULL)
-			ares_destroy(TAKE(dns->channels[i].ares));
-	}
-}
-
-/* Replaces the channels, or leaves them as they are. */
-static int open_channels(struct dns *dns, const char *servers, struct err *err)
-{
-	ares_channel opened[CHANNEL_COUNT];
-
-	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
-		if (open_channel(&dns->channels[i], &opened[i], servers, err) < 0) {
-			while (i-- > 0)
-				ares_destroy(opened[i]);
-			return -1;
-		}
-	}
-	close_channels(dns);
-	for (size_t i = 0; i < CHANNEL_COUNT; i++)
-		dns->channels[i].ares = opened[i];
-	return 0;
-}
+/* ---- begin of a look-up ---- */
 
 /* c-ares reads /etc/resolv.conf once; a daemon lives longer than a DHCP lease. Channels that still
  * have questions are left alone: the next look-up sees the change too. */
 static void follow_system_servers(struct dns *dns)
 {
 	if (dns->ask_system && dns->question_count == 0 && dns_file_changed(&dns->resolv))
-		open_channels(dns, NULL, NULL);
+		(void)dns_channels_open(&dns->channels, NULL, NULL);
 }
-
-/* ---- begin of a look-up ---- */
 
 static void begin(struct dns_query *query)
 {
@@ -536,7 +305,7 @@ static void begin(struct dns_query *query)
 	}
 	for (enum family i = 0; i < FAMILY_COUNT; i++)
 		ask(questions[i]); /* not query->questions[i]: an answer may come at once */
-	arm_retry(dns);
+	dns_channels_arm(&dns->channels);
 }
 
 static struct str_view hosts_text(struct dns *dns)
@@ -658,22 +427,24 @@ struct dns *dns_new(struct loop *loop, const char *servers, struct err *err)
 	dns->deadline_ms = DEADLINE_MS;
 	dns->hosts.path = "/etc/hosts";
 	dns->resolv.path = "/etc/resolv.conf";
-	timer_init(&dns->retry, retry);
+	dns_channels_init(&dns->channels, loop);
 	task_init(&dns->start, begin_waiting);
-	list_init(&dns->socks);
 	list_init(&dns->waiting);
 	list_init(&dns->open);
 	dns_cache_init(&dns->cache);
 	dns_file_changed(&dns->resolv); /* before it is read: a change in between is seen later */
-	for (size_t i = 0; i < CHANNEL_COUNT; i++)
-		dns->channels[i].dns = dns;
-	if (open_channels(dns, servers, err) < 0) {
+	if (dns_channels_open(&dns->channels, servers, err) < 0) {
 		dns_cache_deinit(&dns->cache);
 		free(dns);
 		ares_library_cleanup();
 		return NULL;
 	}
 	return dns;
+}
+
+size_t dns_servers(const struct dns *dns, struct sock_addr *out, size_t max)
+{
+	return dns_channels_servers(&dns->channels, out, max);
 }
 
 void dns_set_deadline(struct dns *dns, int64_t milliseconds)
@@ -707,11 +478,8 @@ void dns_free(struct dns *dns)
 		timer_stop(dns->loop, &query->deadline);
 		task_cancel(&query->deliver);
 	}
-	close_channels(dns);
+	dns_channels_deinit(&dns->channels);
 	assert(dns->question_count == 0);
-	while (!list_empty(&dns->socks))
-		forget_sock(LIST_ENTRY(dns->socks.next, struct dns_sock, link));
-	timer_stop(dns->loop, &dns->retry);
 	end_cancelled(&dns->open);
 	end_cancelled(&dns->waiting);
 	task_cancel(&dns->start);
