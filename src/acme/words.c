@@ -1,37 +1,9 @@
 #include "acme/words.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-
-/* Length of the well-formed UTF-8 sequence at the front (RFC 3629), or 0. */
-static size_t utf8_len(struct str_view text, uint32_t *code)
-{
-	static const struct {
-		unsigned char mask, lead;
-		uint32_t least;
-	} forms[] = {
-		{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-	unsigned char first = (unsigned char)text.data[0];
-
-	for (size_t n = 0; n < sizeof(forms) / sizeof(forms[0]); n++) {
-		if ((first & forms[n].mask) != forms[n].lead)
-			continue;
-		if (text.len < n + 1)
-			return 0;
-		*code = first & (unsigned char)~forms[n].mask;
-		for (size_t i = 1; i <= n; i++) {
-			unsigned char next = (unsigned char)text.data[i];
-
-			if ((next & 0xc0) != 0x80)
-				return 0;
-			*code = *code << 6 | (next & 0x3fu);
-		}
-		bool surrogate = *code >= 0xd800 && *code <= 0xdfff;
-
-		return *code < forms[n].least || *code > 0x10ffff || surrogate ? 0 : n + 1;
-	}
-	return 0;
-}
 
 static bool is_unfit(uint32_t code)
 {
@@ -57,8 +29,8 @@ void words_add(char *out, size_t size, struct str_view text)
 	size_t used = strlen(out);
 
 	while (text.len > 0) {
-		uint32_t code = 0;
-		size_t len = utf8_len(text, &code);
+		uint32_t code;
+		size_t len = utf8_first(text, &code);
 		const char *from = text.data;
 		size_t count = len;
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -90,27 +91,13 @@ static bool line_add(struct line *line, const char *piece, size_t len)
 	return true;
 }
 
-/* Length of the printable UTF-8 character at text; 0: escape this byte (controls, C1, broken). */
+/* Length of the printable character at text; 0: escape this byte (controls, C1, broken UTF-8). */
 static size_t char_len(const char *text, size_t len)
 {
-	unsigned char first = (unsigned char)text[0];
-	size_t want = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-	unsigned second;
+	uint32_t code;
+	size_t size = utf8_first(sv_new(text, len), &code);
 
-	if (first < 0x80)
-		return first >= 0x20 && first != 0x7F ? 1 : 0;
-	if (first < 0xC2 || first > 0xF4 || len < want)
-		return 0;
-	for (size_t i = 1; i < want; i++) {
-		if (((unsigned char)text[i] & 0xC0) != 0x80)
-			return 0;
-	}
-	second = (unsigned char)text[1];
-	if ((first == 0xC2 && second < 0xA0) || (first == 0xE0 && second < 0xA0) ||
-	    (first == 0xED && second >= 0xA0) || (first == 0xF0 && second < 0x90) ||
-	    (first == 0xF4 && second >= 0x90))
-		return 0;
-	return want;
+	return code < 0x20 || (code >= 0x7F && code < 0xA0) ? 0 : size;
 }
 
 /* JSON has no \x: a byte that is no UTF-8 becomes U+00XX, which a reader can tell apart no better.

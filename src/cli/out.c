@@ -2,6 +2,7 @@
 #include "cli/out.h"
 
 #include "base/own.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -37,33 +38,15 @@ void out_init(struct out *out, FILE *file)
 /* ---- escaping ---- */
 
 struct rune {
-	uint32_t code;
-	size_t len; /* 0: no UTF-8 */
+	uint32_t code; /* or the byte that is no UTF-8 */
+	size_t len;    /* 0: no UTF-8 */
 };
 
-/* RFC 3629, section 4. */
 static struct rune rune_at(struct str_view text)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char first = (unsigned char)text.data[0];
-	struct rune rune = {.code = first, .len = 1};
+	struct rune rune;
 
-	if (first < 0x80)
-		return rune;
-	rune.len = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-	if (rune.len == 0 || rune.len > text.len)
-		return (struct rune){.code = first};
-	rune.code = first & (0x7Fu >> rune.len);
-	for (size_t i = 1; i < rune.len; i++) {
-		unsigned char next = (unsigned char)text.data[i];
-
-		if ((next & 0xC0) != 0x80)
-			return (struct rune){.code = first};
-		rune.code = rune.code << 6 | (next & 0x3Fu);
-	}
-	if (rune.code < least[rune.len] || rune.code > 0x10FFFF ||
-	    (rune.code >= 0xD800 && rune.code < 0xE000))
-		return (struct rune){.code = first};
+	rune.len = utf8_first(text, &rune.code);
 	return rune;
 }
 

@@ -2,6 +2,7 @@
 #include "codec/json.h"
 
 #include "base/own.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -287,23 +288,6 @@ void json_set_at(json_t *value, const char *path, json_t *child)
 		json_decref(child);
 }
 
-/* Length of the well-formed UTF-8 sequence at the start of text (RFC 3629, section 4), or 0. */
-static size_t utf8_len(struct str_view text)
-{
-	const unsigned char *s = (const unsigned char *)text.data;
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
-
-	if (s[0] > 0xF4 || len > text.len)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xC0) != 0x80)
-			return 0;
-	if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
-	    (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
-		return 0;
-	return len;
-}
-
 json_t *json_sv(struct str_view text)
 {
 	AUTO(auto_free) char *clean = NULL;
@@ -313,7 +297,7 @@ json_t *json_sv(struct str_view text)
 		return json_string("");
 	clean = xmalloc(text.len * 3);
 	while (text.len > 0) {
-		size_t len = text.data[0] == '\0' ? 0 : utf8_len(text);
+		size_t len = text.data[0] == '\0' ? 0 : utf8_first(text, NULL);
 		struct str_view piece = len == 0 ? SV("\xEF\xBF\xBD") : sv_head(text, len);
 
 		memcpy(clean + end, piece.data, piece.len);
