@@ -394,9 +394,11 @@ static void backend_statuses(struct compile *compile)
 /* Judged when policies or listeners are others, told once. */
 static void traffic_statuses(struct compile *compile)
 {
+	struct traffic_view view = {
+		.store = store_of(compile), .gateways = &compile->gateways, .now = ctl_now()};
+
 	if (compile->traffics.dirty)
-		traffics_statuses(&compile->traffics, store_of(compile), &compile->gateways,
-				  ctl_now(), put_status, compile);
+		traffics_statuses(&compile->traffics, &view, put_status, compile);
 	compile->traffics.dirty = false;
 }
 

@@ -412,19 +412,19 @@ static json_t *ancestor_new(const struct traffic *traffic, const struct target *
 	return entry_new(ENTRY_ANCESTOR, ref, telling.conditions);
 }
 
-static void add_ancestor(json_t *ancestors, const struct traffics *traffics,
-			 const struct gateways *gateways, const struct store *store,
-			 const struct traffic *traffic, const struct target *target, int64_t now)
+/* NULL: the target is another controller's. */
+static json_t *ancestor_of(const struct traffics *traffics, const struct traffic_view *view,
+			   const struct traffic *traffic, const struct target *target)
 {
 	const char *ns = object_namespace(traffic->object);
 	AUTO(auto_free) char *id = xasprintf("%s/%.*s", ns, SV_ARG(target->name));
 	AUTO(auto_free) char *key = xasprintf(GATEWAY_GROUP "/gateways/%s", id);
-	const struct gateway *gateway = gateways_find(gateways, sv_from(id));
+	const struct gateway *gateway = gateways_find(view->gateways, sv_from(id));
 	struct verdict verdict = {.accepted = COND_FALSE};
 	bool overridden = false;
 
-	if (gateway == NULL && store_get(store, sv_from(key)) != NULL)
-		return; /* another controller's */
+	if (gateway == NULL && store_get(view->store, sv_from(key)) != NULL)
+		return NULL;
 	if (gateway == NULL) {
 		refuse(&verdict, "TargetNotFound", "there is no Gateway of that name here");
 	} else {
@@ -432,28 +432,36 @@ static void add_ancestor(json_t *ancestors, const struct traffics *traffics,
 		overridden = target->section.len == 0 && verdict.accepted == COND_TRUE &&
 			     is_overridden(traffics, gateway);
 	}
-	json_array_append_new(ancestors, ancestor_new(traffic, target, &verdict, overridden, now));
+	return ancestor_new(traffic, target, &verdict, overridden, view->now);
 }
 
-void traffics_statuses(struct traffics *traffics, const struct store *store,
-		       const struct gateways *gateways, int64_t now, traffic_status_fn *put,
-		       void *arg)
+static json_t *status_of(const struct traffics *traffics, const struct traffic_view *view,
+			 const struct traffic *traffic)
+{
+	json_t *ancestors = json_array();
+	struct target list[TARGETS_MAX];
+	size_t count = targets_of(traffic->object, list);
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *ancestor = ancestor_of(traffics, view, traffic, &list[i]);
+
+		if (ancestor != NULL)
+			json_array_append_new(ancestors, ancestor);
+	}
+	return json_pack("{s:o}", "ancestors", ancestors);
+}
+
+void traffics_statuses(struct traffics *traffics, const struct traffic_view *view,
+		       traffic_status_fn *put, void *arg)
 {
 	for (size_t i = 0; i < traffics->count; i++) {
 		struct traffic *traffic = &traffics->list[i];
-		const struct object *newest = store_get(store, sv_from(traffic->object->key));
-		struct target list[TARGETS_MAX];
-		json_t *ancestors;
-		size_t count;
+		const struct object *newest = store_get(view->store, sv_from(traffic->object->key));
 
 		if (newest == NULL)
 			continue;
 		object_unref(traffic->object);
 		traffic->object = object_ref(newest);
-		count = targets_of(newest, list);
-		ancestors = json_array();
-		for (size_t t = 0; t < count; t++)
-			add_ancestor(ancestors, traffics, gateways, store, traffic, &list[t], now);
-		put(arg, newest, json_pack("{s:o}", "ancestors", ancestors));
+		put(arg, newest, status_of(traffics, view, traffic));
 	}
 }

@@ -31,10 +31,15 @@ void traffics_pass(struct traffics *traffics, const struct store *store,
 		   struct graveyard *graveyard);
 void traffics_deinit(struct traffics *traffics, struct graveyard *graveyard);
 
+struct traffic_view { /* what a status is made of */
+	const struct store *store;
+	const struct gateways *gateways;
+	int64_t now; /* wall clock, seconds */
+};
+
 typedef void traffic_status_fn(void *arg, const struct object *object, json_t *status);
-/* The status of each, as things are after the pass. */
-void traffics_statuses(struct traffics *traffics, const struct store *store,
-		       const struct gateways *gateways, int64_t now, traffic_status_fn *put,
-		       void *arg);
+/* Gives put (which takes it) the status of each, as things are after the pass. */
+void traffics_statuses(struct traffics *traffics, const struct traffic_view *view,
+		       traffic_status_fn *put, void *arg);
 
 #endif
