@@ -264,29 +264,47 @@ static bool is_owed(const struct cert_look *look)
 	       !spec_has_changed(look);
 }
 
-static void consider(struct cert_look *look)
+enum occasion { OCCASION_NONE, OCCASION_DUE, OCCASION_OWED, OCCASION_REASON };
+
+static enum occasion occasion_of(const struct cert_look *look)
 {
-	bool due = look->reason == NULL && look->renewal <= look->now;
-	bool owed = !due && is_owed(look);
+	if (look->reason == NULL && look->renewal <= look->now)
+		return OCCASION_DUE;
+	if (is_owed(look))
+		return OCCASION_OWED;
+	return look->reason != NULL ? OCCASION_REASON : OCCASION_NONE;
+}
+
+static void tell_renewing(struct cert_look *look)
+{
 	char when[CLOCK_TEXT_SIZE];
 	const char *url;
 
-	if (look->reason == NULL && !due && !owed) {
+	clock_rfc3339(look->renewal, when);
+	if (certificate_renews_by_ari(look, &url))
+		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
+				 "Renewing certificate as the CA wants it renewed at %s%s%s", when,
+				 url == NULL ? "" : ": ", url == NULL ? "" : url);
+	else
+		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
+				 "Renewing certificate as renewal was scheduled at %s", when);
+}
+
+static void consider(struct cert_look *look)
+{
+	enum occasion occasion = occasion_of(look);
+
+	if (occasion == OCCASION_NONE) {
 		certificate_look_at(look, look->renewal);
 		certificate_ask_ari(look);
 		return;
 	}
-	if (look->duplicate || must_wait(look) || (due && !look->at_once && !may_begin(look)))
+	if (look->duplicate || must_wait(look) ||
+	    (occasion == OCCASION_DUE && !look->at_once && !may_begin(look)))
 		return;
-	clock_rfc3339(look->renewal, when);
-	if (due && certificate_renews_by_ari(look, &url))
-		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
-				 "Renewing certificate as the CA wants it renewed at %s%s%s", when,
-				 url == NULL ? "" : ": ", url == NULL ? "" : url);
-	else if (due)
-		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Renewing",
-				 "Renewing certificate as renewal was scheduled at %s", when);
-	else if (owed)
+	if (occasion == OCCASION_DUE)
+		tell_renewing(look);
+	else if (occasion == OCCASION_OWED)
 		status_condition(look->status, look->cert, "Issuing", COND_TRUE, "Retrying",
 				 "Issuing certificate as the last attempt failed");
 	else

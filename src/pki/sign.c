@@ -216,19 +216,12 @@ static int add_authority_info(const struct signing *signing)
 
 /* ---- what it may be used for ---- */
 
-/* A request for what a certificate may not be is an error, not repaired: who asked would take it
- * for what it is not. */
-static int add_key_usage(const struct signing *signing)
+/* Bits of X509v3_KU: those asked for, or what a key of its type is good for; a CA signs besides. */
+static unsigned key_usage_of(const struct signing *signing)
 {
 	const struct x509_sign_how *how = signing->how;
 	unsigned key = how->usages.key;
-	ASN1_BIT_STRING *bits;
-	int ok = 1;
 
-	if ((key & X509v3_KU_KEY_CERT_SIGN) != 0 && !how->is_ca)
-		return err_set(signing->err, ERR_INVALID,
-			       "the usage \"cert sign\" is for CAs: isCA has to be true (RFC 5280, "
-			       "section 4.2.1.9)");
 	if (key == 0)
 		key = X509v3_KU_DIGITAL_SIGNATURE;
 	if (how->usages.key == 0 && !how->is_ca &&
@@ -236,6 +229,22 @@ static int add_key_usage(const struct signing *signing)
 		key |= X509v3_KU_KEY_ENCIPHERMENT;
 	if (how->is_ca)
 		key |= X509v3_KU_KEY_CERT_SIGN | X509v3_KU_CRL_SIGN;
+	return key;
+}
+
+/* A request for what a certificate may not be is an error, not repaired: who asked would take it
+ * for what it is not. */
+static int add_key_usage(const struct signing *signing)
+{
+	const struct x509_sign_how *how = signing->how;
+	unsigned key = key_usage_of(signing);
+	ASN1_BIT_STRING *bits;
+	int ok = 1;
+
+	if ((how->usages.key & X509v3_KU_KEY_CERT_SIGN) != 0 && !how->is_ca)
+		return err_set(signing->err, ERR_INVALID,
+			       "the usage \"cert sign\" is for CAs: isCA has to be true (RFC 5280, "
+			       "section 4.2.1.9)");
 	bits = ASN1_BIT_STRING_new();
 	for (int i = 0; ok == 1 && bits != NULL && i < 9; i++) {
 		if ((key & (i < 8 ? 0x80u >> i : X509v3_KU_DECIPHER_ONLY)) != 0)
