@@ -104,16 +104,6 @@ void api_drain(struct api *api)
 	requests_hurry(api);
 }
 
-size_t api_pending(const struct api *api)
-{
-	size_t count = 0;
-
-	for (const struct list *node = api->requests.next; node != &api->requests;
-	     node = node->next)
-		count++;
-	return count;
-}
-
 /* Answers that are ready go out as far as the sockets take them without waiting. */
 static void flush(struct server *server)
 {

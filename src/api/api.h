@@ -44,7 +44,6 @@ struct api *api_start(const struct api_config *config, struct err *err);
  * that settle at once and everything new with 503. Neither settle nor settle_cancel are called any
  * more. */
 void api_drain(struct api *api);
-size_t api_pending(const struct api *api); /* requests that have no whole answer yet */
 /* Drains first. What still waits for the store is answered with 503. Once drained, of the config
  * only metrics_text is called, and only while the loop runs: store and controllers may be gone.
  * NULL is fine. */

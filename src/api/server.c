@@ -38,7 +38,7 @@ void server_conn_arrived(struct server_conn *conn)
 	arm_arrival(conn->server);
 }
 
-void server_conn_waits(struct server_conn *conn)
+static void conn_waits(struct server_conn *conn)
 {
 	list_remove(&conn->link);
 	conn->deadline = loop_now(conn->server->loop) + conn->server->arrival_ms;
@@ -72,7 +72,7 @@ static void conn_opened(struct server *server, struct MHD_Connection *connection
 	conn->server = server;
 	conn->fd = info == NULL ? -1 : info->connect_fd;
 	list_init(&conn->link);
-	server_conn_waits(conn);
+	conn_waits(conn);
 	server->conn_count++;
 	*context = conn;
 }
@@ -118,7 +118,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 	if (server->ops->completed != NULL)
 		server->ops->completed(server->arg, connection, request, how);
 	if (conn != NULL)
-		server_conn_waits(conn);
+		conn_waits(conn);
 }
 
 /* Targets are decoded by target.c, part by part. */

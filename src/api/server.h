@@ -57,6 +57,5 @@ void server_stop(struct server *server);
 
 struct server_conn *server_conn_of(struct MHD_Connection *connection); /* borrowed */
 void server_conn_arrived(struct server_conn *conn); /* its request is here whole */
-void server_conn_waits(struct server_conn *conn);   /* for the next one */
 
 #endif

@@ -42,7 +42,5 @@ void report_problem(json_t *report, enum severity severity, const char *object,
 const json_t *issuer_of(const json_t *issuers, const json_t *certificate);
 /* "Gateway shop/web", without the namespace when it is default. Heap. */
 char *report_name(const json_t *object, const char *part);
-/* "shop/web" */
-char *report_short_name(const json_t *object);
 
 #endif

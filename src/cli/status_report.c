@@ -45,7 +45,8 @@ void report_problem(json_t *report, enum severity severity, const char *object,
 		json_object_set_new(report, "state", json_string(words[severity]));
 }
 
-char *report_short_name(const json_t *object)
+/* "shop/web" */
+static char *short_name(const json_t *object)
 {
 	struct str_view ns = json_sv_at(object, "metadata.namespace");
 	struct str_view name = json_sv_at(object, "metadata.name");
@@ -57,7 +58,7 @@ char *report_short_name(const json_t *object)
 
 char *report_name(const json_t *object, const char *part)
 {
-	AUTO(auto_free) char *name = report_short_name(object);
+	AUTO(auto_free) char *name = short_name(object);
 
 	return xasprintf("%.*s %s%s%s", SV_ARG(json_sv_at(object, "kind")), name,
 			 part == NULL ? "" : " ", part == NULL ? "" : part);

@@ -5,7 +5,8 @@
 
 #define NOTE_REVISION "cert-manager.io/certificate-revision"
 
-bool story_owned(const json_t *object, const json_t *owner)
+/* By metadata.ownerReferences, and uid. */
+static bool is_owned(const json_t *object, const json_t *owner)
 {
 	struct str_view uid = json_sv_at(owner, "metadata.uid");
 	const json_t *ref;
@@ -44,7 +45,7 @@ static const json_t *newest_owned(const json_t *list, const json_t *owner)
 
 	json_array_foreach(list, i, object)
 	{
-		if (story_owned(object, owner) && is_newer(object, newest))
+		if (is_owned(object, owner) && is_newer(object, newest))
 			newest = object;
 	}
 	return newest;
@@ -67,7 +68,7 @@ void story_add_challenges(struct story *story, const json_t *challenges)
 
 	json_array_foreach(challenges, i, challenge)
 	{
-		if (story_owned(challenge, story->order))
+		if (is_owned(challenge, story->order))
 			json_array_append(story->challenges, (json_t *)(uintptr_t)challenge);
 	}
 }

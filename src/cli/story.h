@@ -41,7 +41,4 @@ const char *step_word(enum step step); /* "account" "order" … */
 /* What is being waited for in the step: "shop.test" of a challenge, a reason of a failure. */
 void story_note(const struct story *story, enum step step, struct buf *out);
 
-/* Is object owned by owner (metadata.ownerReferences, by uid)? */
-bool story_owned(const json_t *object, const json_t *owner);
-
 #endif

@@ -62,7 +62,8 @@ static bool is_put_off(const struct issuer_look *look)
 
 /* ---- the end of an account ---- */
 
-bool account_is_ended(const struct issuer_look *look)
+/* As the user wished: nothing is asked of the CA with this key. */
+static bool account_is_ended(const struct issuer_look *look)
 {
 	return sv_eq(json_sv_at(look->issuer->object->json, "status.acme.deactivatedKey"),
 		     sv_from(look->account->thumbprint));

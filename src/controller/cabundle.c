@@ -44,7 +44,7 @@ static bool at_end(void)
 	return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
-int ca_bundle_pem(struct ca_bundle *bundle, struct str_view pem, struct err *err)
+static int ca_bundle_pem(struct ca_bundle *bundle, struct str_view pem, struct err *err)
 {
 	BIO *bio = pem.len > BUNDLE_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
 	size_t before = bundle->count;

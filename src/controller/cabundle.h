@@ -16,7 +16,6 @@ struct ca_bundle { /* DER; zeroed is an empty one */
 
 /* Each appends what it finds. -1 with a sentence: nothing there, or something that is no
  * certificate. */
-int ca_bundle_pem(struct ca_bundle *bundle, struct str_view pem, struct err *err);
 /* Key ca.crt of a ConfigMap (data or binaryData) or a Secret (data). */
 int ca_bundle_object(struct ca_bundle *bundle, const struct object *object, struct err *err);
 /* What OpenSSL takes for the CAs of this host: $SSL_CERT_FILE, or the distribution's file. Reads

@@ -111,7 +111,6 @@ bool certificate_renews_by_ari(const struct cert_look *look, const char **url);
 void certificate_ask_ari(struct cert_look *look); /* when it is due */
 /* What newOrder may say that it replaces; NULL: nothing. Heap. */
 char *certificate_replaced_id(struct cert_look *look);
-char *certificate_ari_id(const struct object *secret); /* heap; NULL: none */
 void certificate_forget_ari(struct cert_run *run);
 
 /* ---- certificate_revoke.c ---- */

@@ -41,7 +41,7 @@ static bool is_offered(struct cert_look *look, struct issuer *issuer)
 	       json_bool_at(issuer->object->json, "status.acme.directory.renewalInfo", false);
 }
 
-char *certificate_ari_id(const struct object *secret)
+static char *certificate_ari_id(const struct object *secret)
 {
 	AUTO(auto_chain) struct cert_chain chain = {0};
 	AUTO(secret_deinit) struct buf crt = {0};

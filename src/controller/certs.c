@@ -135,7 +135,8 @@ static int der_init(struct der *der, const struct cert_chain *chain, EVP_PKEY *k
 	return err_set(err, ERR_INVALID, "the certificate or its key cannot be encoded");
 }
 
-struct cert *cert_from_secret(const json_t *secret, struct str_view name, struct err *err)
+/* One owner, the caller. name: "namespace/name", for the log. */
+static struct cert *cert_from_secret(const json_t *secret, struct str_view name, struct err *err)
 {
 	AUTO(auto_chain) struct cert_chain chain = {0};
 	AUTO(auto_key) EVP_PKEY *key = NULL;

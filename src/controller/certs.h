@@ -21,7 +21,4 @@ struct cert *certs_get(struct certs *certs, const struct object *secret,
 /* Forgets what has not been asked for since the last sweep. */
 void certs_sweep(struct certs *certs, struct graveyard *graveyard);
 
-/* Pure: one owner, the caller. name: "namespace/name", for the log. */
-struct cert *cert_from_secret(const json_t *secret, struct str_view name, struct err *err);
-
 #endif

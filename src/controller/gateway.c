@@ -324,7 +324,7 @@ static bool load_one(void *arg, const struct object *object)
 	return true;
 }
 
-void gateways_load(struct gateways *gateways, const struct store *store)
+static void gateways_load(struct gateways *gateways, const struct store *store)
 {
 	struct loading loading = {.gateways = gateways, .store = store};
 

@@ -101,9 +101,8 @@ struct gateways {
 	struct map sets_by_id;
 };
 
-/* Every Gateway whose class is ours or does not exist. */
-void gateways_load(struct gateways *gateways, const struct store *store);
-/* Anew; what was told of a Gateway that is the same still is. */
+/* Every Gateway whose class is ours or does not exist, anew; what was told of one that is the same
+ * still is. */
 void gateways_reload(struct gateways *gateways, const struct store *store);
 void gateways_deinit(struct gateways *gateways);
 struct gateway *gateways_find(const struct gateways *gateways, struct str_view id);

@@ -117,7 +117,7 @@ static bool listener_valid(const struct gw_listener *listener)
 	return listener_usable(listener) && !port_unavailable(listener);
 }
 
-bool listener_programmed(const struct gw_listener *listener)
+static bool listener_programmed(const struct gw_listener *listener)
 {
 	return listener_valid(listener) && listener->bound > 0 && listener->unbound == 0 &&
 	       listener->takes != 0 && (!listener_has_tls(listener) || listener->cert_count > 0);

@@ -24,7 +24,4 @@ json_t *gwstatus_listenerset(const struct listenerset *set, const struct gwstatu
 /* problem: NULL, or why it is not accepted. */
 json_t *gwstatus_backend(const struct object *backend, const char *problem, int64_t now);
 
-/* Serves what it can, certificates and all. */
-bool listener_programmed(const struct gw_listener *listener);
-
 #endif

@@ -19,12 +19,6 @@ bool route_runs(const struct route *route)
 	return compiled->rule_count == 0 || compiled->refused_count < compiled->rule_count;
 }
 
-bool route_accepted(const struct route *route, size_t parent)
-{
-	return route->attached.parents[parent].result == ATTACH_ACCEPTED &&
-	       !route->attached.parents[parent].lost && route_runs(route);
-}
-
 /* ---- entries ---- */
 
 /* The same route but for its status? */
@@ -320,7 +314,8 @@ static json_t *parent_entry(const struct route *route, size_t index, int64_t now
 	return entry_new(ENTRY_PARENT, json_incref(ref), telling.conditions);
 }
 
-json_t *route_status_make(const struct route *route, int64_t now)
+/* New; entries of other controllers and times of transition are taken from the present one. */
+static json_t *status_of(const struct route *route, int64_t now)
 {
 	json_t *parents = entries_of_others(json_at(route->object->json, "status.parents"));
 
@@ -339,7 +334,7 @@ static bool route_judge(struct route *route, int64_t now)
 
 	if (route->status == NULL || !json_same(present, route->status)) {
 		json_decref(route->status); /* others may have changed their entries meanwhile */
-		route->status = route_status_make(route, now);
+		route->status = status_of(route, now);
 	}
 	if (!json_same(present, route->status))
 		return true;

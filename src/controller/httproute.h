@@ -50,11 +50,7 @@ size_t routes_statuses(struct routes *routes, int64_t now, size_t max,
 /* The status that was put last did not arrive. */
 void routes_status_lost(struct routes *routes, struct str_view key);
 
-/* Served by this parentRef: attached, and at least one rule runs as it is written. */
-bool route_accepted(const struct route *route, size_t parent);
+/* At least one rule runs as it is written. */
 bool route_runs(const struct route *route);
-/* status of a route, new; entries of other controllers and times of transition are taken from
- * the object's present one. */
-json_t *route_status_make(const struct route *route, int64_t now);
 
 #endif

@@ -346,6 +346,15 @@ static void add_ip(struct name_list *names, struct str_view text)
 	add_text(names->ips, names->ip_views, &names->ip_count, sv_from(plain));
 }
 
+static bool name_list_has(const struct name_list *names, struct str_view dns)
+{
+	for (size_t i = 0; i < names->dns_count; i++) {
+		if (sv_eq_nocase(names->dns_views[i], dns))
+			return true;
+	}
+	return false;
+}
+
 /* Public CAs put the common name among the names, so it is one of them (RFC 8555, section 7.4). */
 static void add_common_name(struct name_list *names, struct str_view text)
 {
@@ -360,15 +369,6 @@ static void add_common_name(struct name_list *names, struct str_view text)
 	if (name_is_hostname(sv_from(lower), true) && sv_find(text, '.') != SV_NOT_FOUND &&
 	    !name_list_has(names, sv_from(lower)))
 		add_dns(names, text);
-}
-
-bool name_list_has(const struct name_list *names, struct str_view dns)
-{
-	for (size_t i = 0; i < names->dns_count; i++) {
-		if (sv_eq_nocase(names->dns_views[i], dns))
-			return true;
-	}
-	return false;
 }
 
 const struct subject_member subject_members[SUBJECT_MEMBER_COUNT] = {

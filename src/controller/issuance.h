@@ -109,6 +109,5 @@ void name_list_from_csr(struct name_list *names, const struct csr_info *info);
 void name_list_deinit(struct name_list *names);
 struct cert_names name_list_view(const struct name_list *names);
 bool name_list_same(const struct name_list *a, const struct name_list *b); /* in any order */
-bool name_list_has(const struct name_list *names, struct str_view dns);
 
 #endif

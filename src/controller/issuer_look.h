@@ -49,8 +49,6 @@ void account_key_forget_job(struct account *account);
 /* Does a wish of the user's, or the CA, keep the account from being used? Then what is due is under
  * way, and the conditions say so. */
 bool account_wishes(const struct issuer_look *look);
-/* The account was ended as the user wished: nothing is asked of the CA with this key. */
-bool account_is_ended(const struct issuer_look *look);
 /* A rollover whose key is proven is brought to its end in the Secret; true: that is under way. */
 bool account_finish_rollover(const struct issuer_look *look);
 

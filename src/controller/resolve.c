@@ -116,7 +116,8 @@ static const struct {
 	{SV_INIT("gateway.envoyproxy.io/wss"), BACKEND_HTTP1, true},
 };
 
-bool resolve_protocol(struct str_view app_protocol, struct target *target)
+/* What an appProtocol asks for; false: not spoken here. */
+static bool resolve_protocol(struct str_view app_protocol, struct target *target)
 {
 	target->protocol = BACKEND_HTTP1;
 	if (app_protocol.len == 0)

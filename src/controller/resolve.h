@@ -33,7 +33,4 @@ void resolved_fail(struct resolved *resolved, const char *reason, const char *fm
 void resolve_service(const struct resolve_how *how, const json_t *service, struct resolved *out);
 void resolve_backend(const struct resolve_how *how, const json_t *backend, struct resolved *out);
 
-/* What an appProtocol asks for; false: not spoken here. */
-bool resolve_protocol(struct str_view app_protocol, struct target *target);
-
 #endif

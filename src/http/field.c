@@ -334,21 +334,6 @@ bool list_next(struct str_view *rest, struct str_view *element)
 	return false;
 }
 
-bool fields_list_has(const struct fields *fields, enum field_id id, struct str_view token)
-{
-	for (size_t i = 0; i < fields->count; i++) {
-		struct str_view rest = fields->items[i].value, element;
-
-		if (fields->items[i].id != id)
-			continue;
-		while (list_next(&rest, &element)) {
-			if (sv_eq_nocase(element, token))
-				return true;
-		}
-	}
-	return false;
-}
-
 bool field_is_hop_by_hop(enum field_id id)
 {
 	return (field_rules[id] & RULE_HOP) != 0;

@@ -117,8 +117,6 @@ bool field_value_ok(struct str_view value); /* VCHAR, obs-text, SP, HTAB; no CR,
  * quoted strings belong to the element. for (struct str_view it = value, el; list_next(&it, &el);)
  */
 bool list_next(struct str_view *rest, struct str_view *element);
-/* Does some field of that id list the token, in any case? */
-bool fields_list_has(const struct fields *fields, enum field_id id, struct str_view token);
 
 /* Fields that belong to one connection (RFC 9110, section 7.6.1): Connection, Keep-Alive,
  * Proxy-Connection, Transfer-Encoding, TE, Upgrade, HTTP2-Settings. Trailer stays. */

@@ -118,11 +118,6 @@ void h1_body_init(struct h1_body *body, enum body_framing framing, uint64_t leng
 		body->state = DONE;
 }
 
-void h1_body_set_limits(struct h1_body *body, const struct h1_body_limits *limits)
-{
-	body->limits = *limits;
-}
-
 static void refuse(struct h1_body *body, int status, const char *reason)
 {
 	http_refuse(&body->bad, status, reason);

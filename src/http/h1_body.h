@@ -45,7 +45,6 @@ struct h1_body {
 /* length counts for BODY_LENGTH only. The arena serves trailers and must outlive the body. */
 void h1_body_init(struct h1_body *body, enum body_framing framing, uint64_t length,
 		  struct arena *arena);
-void h1_body_set_limits(struct h1_body *body, const struct h1_body_limits *limits);
 
 /* One step over in: *used bytes of it are done with, *content (maybe empty) is a run of content
  * that lies within those. H1_MORE: call again with what follows behind *used, or with new bytes

@@ -5,17 +5,17 @@
 
 static const struct {
 	struct str_view text;
-	bool safe, idempotent;
+	bool idempotent;
 } methods[METHOD_COUNT] = {
 	[METHOD_OTHER] = {.text = SV_INIT("")},
-	[METHOD_GET] = {.text = SV_INIT("GET"), .safe = true, .idempotent = true},
-	[METHOD_HEAD] = {.text = SV_INIT("HEAD"), .safe = true, .idempotent = true},
+	[METHOD_GET] = {.text = SV_INIT("GET"), .idempotent = true},
+	[METHOD_HEAD] = {.text = SV_INIT("HEAD"), .idempotent = true},
 	[METHOD_POST] = {.text = SV_INIT("POST")},
 	[METHOD_PUT] = {.text = SV_INIT("PUT"), .idempotent = true},
 	[METHOD_DELETE] = {.text = SV_INIT("DELETE"), .idempotent = true},
 	[METHOD_CONNECT] = {.text = SV_INIT("CONNECT")},
-	[METHOD_OPTIONS] = {.text = SV_INIT("OPTIONS"), .safe = true, .idempotent = true},
-	[METHOD_TRACE] = {.text = SV_INIT("TRACE"), .safe = true, .idempotent = true},
+	[METHOD_OPTIONS] = {.text = SV_INIT("OPTIONS"), .idempotent = true},
+	[METHOD_TRACE] = {.text = SV_INIT("TRACE"), .idempotent = true},
 	[METHOD_PATCH] = {.text = SV_INIT("PATCH")},
 };
 
@@ -31,11 +31,6 @@ enum http_method http_method_parse(struct str_view text)
 struct str_view http_method_text(enum http_method method)
 {
 	return methods[method].text;
-}
-
-bool http_method_safe(enum http_method method)
-{
-	return methods[method].safe;
 }
 
 bool http_method_idempotent(enum http_method method)

@@ -20,7 +20,6 @@ enum http_method http_method_parse(struct str_view text);
 struct str_view http_method_text(enum http_method method); /* METHOD_OTHER: "" */
 
 /* RFC 9110, section 9.2: what a proxy may repeat by itself when the first try was lost. */
-bool http_method_safe(enum http_method method);
 bool http_method_idempotent(enum http_method method);
 
 /* Reason phrase of our own table ("Not Found"), "" for a code that it does not know. */

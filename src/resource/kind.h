@@ -119,9 +119,6 @@ struct admission {
 json_t *kind_admit(const struct admission *how, const json_t *body, json_t *warnings,
 		   struct causes *causes, struct err *err);
 
-/* uid as RFC 9562 version 4; new heap text. */
-char *kind_new_uid(void);
-
 /* RFC 1123 checks, shared with controllers. */
 bool name_is_dns_label(struct str_view text);     /* 63, lower case alphanumerics and '-' */
 bool name_is_dns_subdomain(struct str_view text); /* 253 */

@@ -89,7 +89,7 @@ static void random_bytes(void *out, size_t length)
 		abort(); /* up to 256 bytes never fail once the system has booted (getrandom(2)) */
 }
 
-char *kind_new_uid(void)
+static char *new_uid(void)
 {
 	unsigned char b[16];
 
@@ -130,7 +130,7 @@ static void keep_member(json_t *meta, const json_t *old, const char *member)
 static void fill_birth(json_t *meta, int64_t now)
 {
 	char text[CLOCK_TEXT_SIZE];
-	AUTO(auto_free) char *uid = kind_new_uid();
+	AUTO(auto_free) char *uid = new_uid();
 
 	clock_rfc3339(now, text);
 	json_object_set_new(meta, "uid", json_string(uid));

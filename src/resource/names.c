@@ -218,29 +218,6 @@ static bool is_duration(struct str_view text)
 	return clock_parse_duration(text, &ms);
 }
 
-/* GEP-2257: one to four numbers of one to five digits, units h, m, s, ms. */
-static bool is_route_duration(struct str_view text)
-{
-	struct str_view rest = text;
-
-	for (int parts = 0; rest.len > 0; parts++) {
-		size_t digits = 0;
-
-		while (digits < rest.len && ascii_is_digit(rest.data[digits]))
-			digits++;
-		if (parts == 4 || digits == 0 || digits > 5)
-			return false;
-		rest = sv_skip(rest, digits);
-		if (sv_starts(rest, SV("ms")))
-			rest = sv_skip(rest, 2);
-		else if (rest.len > 0 && is_one_of(rest.data[0], "hms"))
-			rest = sv_skip(rest, 1);
-		else
-			return false;
-	}
-	return text.len > 0;
-}
-
 static bool is_base64(struct str_view text)
 {
 	struct buf bytes;
@@ -312,7 +289,7 @@ const struct text_format format_field_value = {
 const struct text_format format_duration = {is_duration,
 					    "must be a duration such as 2160h, 90m or 10s"};
 const struct text_format format_route_duration = {
-	is_route_duration,
+	clock_duration_is_gep2257,
 	"must be a duration such as 10s, 1m30s or 500ms (units h, m, s, ms; no fractions)"};
 const struct text_format format_base64 = {is_base64, "must be base64"};
 const struct text_format format_time = {is_time, "must be a time such as 2026-01-02T03:04:05Z"};
