@@ -111,7 +111,6 @@ void h1_body_init(struct h1_body *body, enum body_framing framing, uint64_t leng
 		.framing = framing,
 		.state = framing == BODY_CHUNKED ? SIZE_FIRST : DATA,
 		.left = framing == BODY_LENGTH ? length : 0,
-		.limits = H1_BODY_LIMITS_DEFAULT,
 		.arena = arena,
 	};
 	if (framing == BODY_NONE || (framing == BODY_LENGTH && length == 0))
@@ -151,13 +150,13 @@ static void ext_byte(struct h1_body *body, char c)
 	body->state = ext_next[body->state - EXT_FIRST][ext_char(c)];
 	if (body->state == 0)
 		refuse(body, 400, "illegal chunk extension");
-	else if (++body->extra > body->limits.chunk_extra + body->received / 8)
+	else if (++body->extra > H1_BODY_CHUNK_EXTRA + body->received / 8)
 		refuse(body, 400, "too many chunk extensions");
 }
 
 static void line_byte(struct h1_body *body, char c)
 {
-	if (++body->line_len > body->limits.chunk_line)
+	if (++body->line_len > H1_BODY_CHUNK_LINE)
 		refuse(body, 400, "chunk line too long");
 	else if (body->state == SIZE_FIRST || body->state == SIZE)
 		size_byte(body, c);
@@ -186,10 +185,10 @@ static void end_byte(struct h1_body *body, char c)
 static bool trailer_room(struct h1_body *body, size_t count)
 {
 	if (body->trailer == NULL) {
-		body->trailer = arena_alloc(body->arena, body->limits.trailer);
-		fields_init(&body->trailers, body->arena, body->limits.trailers);
+		body->trailer = arena_alloc(body->arena, H1_BODY_TRAILER);
+		fields_init(&body->trailers, body->arena, H1_BODY_TRAILERS);
 	}
-	return body->trailer != NULL && count <= body->limits.trailer - body->trailer_len;
+	return body->trailer != NULL && count <= H1_BODY_TRAILER - body->trailer_len;
 }
 
 /* A complete line stands at the end of the gathered trailer section. */

@@ -16,16 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct h1_body_limits {
-	size_t chunk_line;  /* bytes of one chunk-size line with its extensions */
-	size_t chunk_extra; /* bytes of extensions in all, on top of an eighth of the content */
-	size_t trailer;     /* bytes of the trailer section */
-	size_t trailers;    /* its field lines */
-};
-
-#define H1_BODY_LIMITS_DEFAULT    \
-	((struct h1_body_limits){ \
-		.chunk_line = 4096, .chunk_extra = 16384, .trailer = 8192, .trailers = 64})
+#define H1_BODY_CHUNK_LINE  4096  /* bytes of one chunk-size line with its extensions */
+#define H1_BODY_CHUNK_EXTRA 16384 /* of extensions in all, on top of an eighth of the content */
+#define H1_BODY_TRAILER     8192  /* bytes of the trailer section */
+#define H1_BODY_TRAILERS    64    /* its field lines */
 
 struct h1_body {
 	enum body_framing framing;
@@ -34,9 +28,8 @@ struct h1_body {
 	uint64_t received; /* bytes of content so far */
 	uint64_t extra;    /* bytes of chunk extensions so far */
 	size_t line_len;   /* bytes of the chunk-size line so far */
-	struct h1_body_limits limits;
 	struct arena *arena;
-	char *trailer; /* raw trailer section, limits.trailer bytes; NULL until one comes */
+	char *trailer; /* raw trailer section, H1_BODY_TRAILER bytes; NULL until one comes */
 	size_t trailer_len, trailer_line;
 	struct fields trailers; /* after H1_DONE; fields that may not be trailers are left out */
 	struct http_bad bad;    /* after H1_BAD: 400 or 431 (of a response: treat as a cut) */
