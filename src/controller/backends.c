@@ -305,7 +305,7 @@ static bool same_target(const struct target *a, const struct target *b)
 {
 	if (!same_text(a->reason, b->reason) || !same_text(a->message, b->message) ||
 	    a->fail_status != b->fail_status || a->protocol != b->protocol ||
-	    a->from_dns != b->from_dns || a->policed != b->policed || a->tls_id != b->tls_id ||
+	    a->policed != b->policed || a->tls_id != b->tls_id ||
 	    a->endpoint_count != b->endpoint_count)
 		return false;
 	for (size_t i = 0; i < a->endpoint_count; i++) {

@@ -33,7 +33,6 @@ struct target {
 	char *message;        /* may be there without a reason: why nothing is ready */
 	uint16_t fail_status; /* as struct backend */
 	enum backend_protocol protocol;
-	bool from_dns;
 	bool needs_tls;          /* its appProtocol says so */
 	char section[64];        /* name of the Service's port */
 	bool policed;            /* a BackendTLSPolicy holds for it */

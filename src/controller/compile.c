@@ -259,7 +259,6 @@ static void publish(struct compile *compile, struct snap_port *ports, size_t por
 	memcpy(like.ticket_keys, compile->tickets.keys, sizeof(like.ticket_keys));
 	compile->published = plane_publish(compile->ctl->config.plane, snapshot_new(&like));
 	compile->published_at = now_of(compile);
-	compile->publishes++;
 	tokens_published(&compile->tokens, compile->published);
 	if (!compile->publishing)
 		ctl_work_begin(compile->ctl);

@@ -43,7 +43,7 @@ struct compile {
 	size_t shape_count;
 	uintptr_t *shape; /* what the newest generation serves, in numbers */
 
-	uint64_t passes, publishes;  /* metrics */
+	uint64_t passes;             /* metrics */
 	int64_t pass_us, longest_us; /* of the last pass; of all since it was set to 0 */
 };
 

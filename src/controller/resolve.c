@@ -285,7 +285,6 @@ void resolve_service(const struct resolve_how *how, const json_t *service, struc
 static void add_name(const struct resolve_how *how, struct resolved *out, const struct fqdn *name,
 		     int64_t port)
 {
-	out->target.from_dns = true;
 	if (name->status == DNS_NXDOMAIN || name->status == DNS_NODATA)
 		out->absent = true;
 	for (size_t i = 0; i < name->count; i++) {

@@ -164,7 +164,6 @@ static void backend_fill(const struct making *making, const json_t *ref,
 	if (making->kind == ROUTE_GRPC && like->protocol == BACKEND_HTTP1)
 		like->protocol = BACKEND_H2C; /* there is no gRPC over HTTP/1 */
 	like->tls = target->tls;
-	like->resolved_name = target->from_dns;
 	like->endpoint_count = target->endpoint_count;
 	like->endpoints = target->endpoints;
 }

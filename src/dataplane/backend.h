@@ -38,8 +38,6 @@ struct backend { /* one backendRef of a rule */
 	uint16_t fail_status; /* 0: fine; 500: reference does not resolve; 503: no ready endpoint */
 	enum backend_protocol protocol;
 	struct backend_tls *tls; /* a reference is taken; NULL: without */
-	bool resolved_name; /* endpoints came from DNS: checked again against forbidden addresses
-			       when dialled */
 	struct header_mods request_headers, response_headers;
 	struct redirect redirect;
 	struct rewrite rewrite; /* its path takes the place of the rule's */

@@ -4,7 +4,6 @@
 
 #define LABEL_MAX         63
 #define NAME_WIRE_MAX     255
-#define POINTERS_MAX      64
 #define COUNT_AT(section) (4u + 2u * (unsigned)(section))
 
 /* ---- numbers ---- */
@@ -238,7 +237,6 @@ int dns_message_open(struct dns_message *message, struct str_view bytes)
 	message->id = get16(bytes, 0);
 	message->response = (flags & 0x8000) != 0;
 	message->opcode = flags >> 11 & 0xf;
-	message->authoritative = (flags & 0x0400) != 0;
 	message->truncated = (flags & 0x0200) != 0;
 	message->rcode = flags & 0xf;
 	for (int i = 0; i < DNS_SECTION_COUNT; i++)

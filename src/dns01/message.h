@@ -20,8 +20,7 @@ enum {
 	DNS_TYPE_CNAME = 5,
 	DNS_TYPE_SOA = 6,
 	DNS_TYPE_TXT = 16,
-	DNS_TYPE_TSIG = 250,
-	DNS_TYPE_ANY = 255
+	DNS_TYPE_TSIG = 250
 };
 enum { DNS_CLASS_IN = 1, DNS_CLASS_NONE = 254, DNS_CLASS_ANY = 255 };
 enum { DNS_OPCODE_QUERY = 0, DNS_OPCODE_UPDATE = 5 };
@@ -65,7 +64,7 @@ bool dns_name_within(const char *name, const char *zone);
 struct dns_message { /* a view of bytes */
 	struct str_view bytes;
 	uint16_t id;
-	bool response, truncated, authoritative;
+	bool response, truncated;
 	unsigned opcode, rcode;
 	uint16_t counts[DNS_SECTION_COUNT];
 	/* the reader's place */

@@ -32,7 +32,6 @@ const struct kind kinds[] = {
 	 .singular = "secret",
 	 .namespaced = true,
 	 .strategic = true,
-	 .secret_values = true,
 	 COLUMNS(secret_columns),
 	 .schema = secret_schema,
 	 .set_defaults = secret_defaults,

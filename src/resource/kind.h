@@ -47,7 +47,6 @@ struct kind {
 	bool has_status; /* /status subresource; status in writes to the main resource is ignored */
 	bool has_spec_generation;     /* goes up when anything but metadata and status changes */
 	bool strategic;               /* accepts strategic-merge-patch (core, apps, discovery) */
-	bool secret_values;           /* the event history keeps no values (Secret) */
 	bool read_only;               /* TigeraStatus: written by controllers only */
 	const struct column *columns; /* between Name and Age, which the table itself adds */
 	size_t column_count;
