@@ -7,6 +7,7 @@
 
 #include "api/request.h"
 
+/* The body is here whole: finds the handler by path and method and calls it; none: 404 or 405. */
 void serve_request(struct request *request);
 
 /* verbs.c */

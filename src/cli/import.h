@@ -2,7 +2,7 @@
  *
  * The readers (import_certbot.c, import_acmesh.c) fill accounts and certificates; import_objects.c
  * makes objects of them, Secrets first, so that each Certificate finds its Secret and nothing is
- * ordered; import.c sends them. What cannot be taken over is a note, never silence.
+ * ordered; import_verb.c sends them. What cannot be taken over is a note, never silence.
  */
 #ifndef CLI_IMPORT_H
 #define CLI_IMPORT_H

@@ -1,6 +1,6 @@
 /* cli/kinds.h - which kinds there are, as the server's discovery tells; nothing is kept over calls
  *
- * Pure but for kinds_learn (cli.h): made from APIResourceList documents, asked by words.
+ * Pure but for cli_kind (cli.h): made from APIResourceList documents, asked by words.
  */
 #ifndef CLI_KINDS_H
 #define CLI_KINDS_H

@@ -24,6 +24,7 @@ struct scalar {
 	double real;
 };
 
+/* plain: the text without quotes around it; of a SCALAR_STRING that text is the value. */
 struct scalar scalar_resolve(struct str_view plain);
 
 /* Would the text, written without quotes, be read as something else than this string, by us or by a

@@ -35,6 +35,9 @@ struct controllers_config {
 	uint16_t authority_port;   /* where zones' own servers are asked; 0: 53 */
 };
 
+/* Starts every controller: what is stored is looked at in the next turns of the loop. config is
+ * copied, what it points to outlives them. NULL: err says which did not start, and nothing is left.
+ */
 struct controllers *controllers_start(const struct controllers_config *config, struct err *err);
 void controllers_free(struct controllers *controllers);
 

@@ -53,6 +53,8 @@ struct limits_names {
 int64_t limits_wait(struct limits *limits, const struct limits_rules *rules,
 		    const struct limits_names *names, int64_t now, struct err *err);
 
+/* What has happened, to be counted: an order was made, a certificate issued, a name (of an
+ * authorization) not validated. now: wall clock, seconds. */
 void limits_ordered(struct limits *limits, const struct limits_names *names, int64_t now);
 void limits_issued(struct limits *limits, const struct limits_names *names, int64_t now);
 void limits_failed(struct limits *limits, struct str_view name, int64_t now);

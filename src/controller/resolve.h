@@ -30,6 +30,8 @@ void resolved_deinit(struct resolved *resolved);
 void resolved_fail(struct resolved *resolved, const char *reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Fills out (initialised) with addresses and how they are spoken to, or with why there are none.
+ * The object is borrowed for the call. */
 void resolve_service(const struct resolve_how *how, const json_t *service, struct resolved *out);
 void resolve_backend(const struct resolve_how *how, const json_t *backend, struct resolved *out);
 

@@ -25,6 +25,7 @@ struct address_rules_config {
 	size_t allowed_count;
 };
 
+/* Copies config. NULL: an entry of allowed_backends cannot be read, err names it. */
 struct address_rules *rules_new(const struct address_rules_config *config, struct err *err);
 void rules_free(struct address_rules *rules);
 

@@ -28,8 +28,8 @@ void served_add(struct served *served, struct attachment *attachment, const stru
  * certificates. */
 void served_build(struct served *served, const struct gw_listener *listener,
 		  struct graveyard *graveyard);
+/* Lets go of what was not begun since served_begin. */
 void served_end(struct served_all *all, struct graveyard *graveyard);
-
 void served_deinit(struct served_all *all, struct graveyard *graveyard);
 
 #endif

@@ -29,6 +29,8 @@ struct plane_config {
 	void *arg;
 };
 
+/* Starts the workers. config is copied, what it points to outlives the plane. NULL with err: a
+ * thread, its loop or OpenSSL could not be set up. */
 struct plane *plane_start(const struct plane_config *config, struct err *err);
 
 /* Binds (address, port) for every worker now: port in use and permission errors come back here and

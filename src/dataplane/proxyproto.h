@@ -26,6 +26,8 @@ struct proxy_header {
 	struct sock_addr source;
 };
 
+/* input: the first bytes of a connection, at most PROXY_V2_MAX of them are looked at. header is
+ * filled when it is PROXY_DONE. */
 enum proxy_result proxy_parse(struct str_view input, struct proxy_header *header);
 
 #endif

@@ -18,6 +18,7 @@ struct dns01_env {
 	bool own_hooks;          /* they may belong to this process's user */
 };
 
+/* May this room connect there? Never to link-local addresses, else as env->may_dial says. */
 bool dns01_may_dial(const struct dns01_env *env, const struct sock_addr *addr);
 
 #endif

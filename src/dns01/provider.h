@@ -37,6 +37,8 @@ struct dns01_job {
 	job_answered_fn *answered;
 };
 
+/* The end, once for each job: what was asked for is done; or why it is not, with the provider's
+ * name put in front. */
 void job_done(struct dns01_job *job);
 void job_fail(struct dns01_job *job, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

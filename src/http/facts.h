@@ -19,6 +19,7 @@ struct facts {
 	bool te_trailers;
 };
 
+/* facts is written whole; its views are borrowed from fields. */
 void facts_collect(const struct fields *fields, struct facts *facts);
 
 /* Framing by Content-Length alone; false: refused. */

@@ -84,6 +84,7 @@ struct fields {
 	struct str_view nominated; /* of a head that was stripped: what Connection named, a list */
 };
 
+/* Empty; at most max lines. The arena serves them and must outlive them. */
 void fields_init(struct fields *fields, struct arena *arena, size_t max);
 
 /* Name in any case (lowered into the arena when needed); false when the limit or the arena is

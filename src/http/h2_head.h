@@ -36,6 +36,7 @@ struct h2_head {
 				 others: to be answered */
 };
 
+/* The arena serves the fields and must outlive the head. */
 void h2_head_init(struct h2_head *head, enum h2_section section, struct arena *arena,
 		  const struct h2_limits *limits);
 

@@ -87,6 +87,7 @@ struct loop_hook {
 	void (*turn_end)(struct loop_hook *self);
 };
 
+/* Borrowed until it is removed. */
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);
 void loop_hook_remove(struct loop_hook *hook);
 
