@@ -32,6 +32,7 @@ struct controllers_config {
 				      may be NULL */
 	const char *alert_webhook; /* URL that is told so; may be NULL */
 	bool own_hooks;            /* they may belong to the user of this process instead of root */
+	unsigned events_max;       /* Events that are kept; 0: 2000 */
 	uint16_t authority_port;   /* where zones' own servers are asked; 0: 53 */
 };
 

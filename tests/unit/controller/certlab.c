@@ -62,6 +62,7 @@ void certlab_start(struct certlab *lab)
 					    .own_hooks = true,
 					    .alert_hook = lab->alert_hook,
 					    .alert_webhook = lab->alert_webhook,
+					    .events_max = lab->events_max,
 					    .rules = lab->rules};
 	struct err err = {0};
 

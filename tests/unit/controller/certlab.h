@@ -26,6 +26,7 @@ struct certlab {
 	uint16_t port;           /* "%P%" in documents: free when the lab began */
 	/* Of the next start, as in controller.h; their scripts may be those of this user. */
 	const char *hooks, *alert_hook, *alert_webhook;
+	unsigned events_max;
 };
 
 /* where: state directory of SQLite, NULL: in memory. dns_servers as of loop/dns.h. */
