@@ -314,6 +314,7 @@ static bool frame_allowed(struct h2 *h2)
 		h2_count_noise(h2, H2_ATTACK_CLOSED_STREAMS);
 		return true;
 	case H2_BACKWARDS:
+	case H2_POINTLESS:
 		go_deaf(h2, NGHTTP2_PROTOCOL_ERROR);
 		break;
 	case H2_STREAM_IS_CLOSED:

@@ -3,7 +3,8 @@
  *
  * The framing library silently ignores what comes on streams that are no more; RFC 9113 (sections
  * 5.1, 5.1.1) calls it an error. Only those frames may be innocent that come on a stream which we
- * have ended early: they were under way.
+ * have ended early: they were under way. PRIORITY, too, it passes over unread, although not every
+ * one is right.
  */
 #ifndef DATAPLANE_H2_SCAN_H
 #define DATAPLANE_H2_SCAN_H
@@ -13,11 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define H2_CLOSED_MAX 512 /* streams that are remembered after their end */
+#define H2_CLOSED_MAX     512 /* streams that are remembered after their end */
+#define H2_HEAD_LEN       9
+#define H2_DEPENDENCY_LEN 4 /* what is read of the payload of PRIORITY */
 
 struct h2_scan {
 	uint64_t left; /* bytes to the end of the frame (or, at first, of the preface) */
-	unsigned char head[9];
+	unsigned char head[H2_HEAD_LEN + H2_DEPENDENCY_LEN];
 	size_t head_len;               /* bytes of the next frame's head that were seen */
 	int32_t last_id;               /* newest stream that the client has opened */
 	int32_t closed[H2_CLOSED_MAX]; /* the latest; negative: ended early by us; 0: none */
@@ -28,6 +31,7 @@ enum h2_verdict {
 	H2_FINE,            /* or the library's matter */
 	H2_LATE,            /* ignored: it was under way when we ended the stream */
 	H2_BACKWARDS,       /* opens a stream that was passed over: PROTOCOL_ERROR */
+	H2_POINTLESS,       /* PRIORITY of no stream, or to itself: PROTOCOL_ERROR */
 	H2_STREAM_IS_CLOSED /* STREAM_CLOSED */
 };
 

@@ -419,6 +419,14 @@ static void test_frames(void **state)
 	h2_request(&h2, 2, H2_END_STREAM, "GET /denied");
 	connection_error(&h2, NGHTTP2_PROTOCOL_ERROR);
 
+	h2_open(&h2, wire_dial(wire)); /* priorities of no stream, and of one to itself */
+	h2_frame(&h2, NGHTTP2_PRIORITY, 0, 0, SV("\0\0\0\1\20"));
+	connection_error(&h2, NGHTTP2_PROTOCOL_ERROR);
+
+	h2_open(&h2, wire_dial(wire));
+	h2_frame(&h2, NGHTTP2_PRIORITY, 0, 3, SV("\0\0\0\3\20"));
+	connection_error(&h2, NGHTTP2_PROTOCOL_ERROR);
+
 	h2_open(&h2, wire_dial(wire));
 	h2_number(&h2, NGHTTP2_WINDOW_UPDATE, 0, 0);
 	connection_error(&h2, NGHTTP2_PROTOCOL_ERROR);

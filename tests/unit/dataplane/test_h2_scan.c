@@ -13,11 +13,18 @@
 
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-/* Three frames: SETTINGS of nothing, DATA of 5 on stream 3, PING of 8. */
+/* SETTINGS of nothing, DATA of 5 on stream 3, PING of 8, PRIORITY of stream 9 behind 7. */
 static const struct str_view stream = SV_INIT(PREFACE "\0\0\0\4\0\0\0\0\0"
 						      "\0\0\5\0\1\0\0\0\3hello"
 						      "\0\0\10\6\0\0\0\0\0"
-						      "12345678");
+						      "12345678"
+						      "\0\0\5\2\0\0\0\0\11"
+						      "\0\0\0\7w");
+
+static const struct {
+	unsigned type;
+	int32_t id;
+} frames[] = {{NGHTTP2_SETTINGS, 0}, {NGHTTP2_DATA, 3}, {NGHTTP2_PING, 0}, {NGHTTP2_PRIORITY, 9}};
 
 static void test_cuts(void **state)
 {
@@ -38,14 +45,14 @@ static void test_cuts(void **state)
 				rest = sv_skip(rest, used);
 				if (!complete)
 					continue;
-				assert_int_equal(scan.head[3], heads == 0   ? NGHTTP2_SETTINGS
-							       : heads == 1 ? NGHTTP2_DATA
-									    : NGHTTP2_PING);
-				assert_int_equal(h2_scan_stream(&scan), heads == 1 ? 3 : 0);
+				assert_in_range(heads, 0, ARRAY_LEN(frames) - 1);
+				assert_int_equal(h2_scan_type(&scan), frames[heads].type);
+				assert_int_equal(h2_scan_stream(&scan), frames[heads].id);
 				heads++;
 			}
 		}
-		assert_int_equal(heads, 3);
+		assert_int_equal(heads, ARRAY_LEN(frames));
+		assert_int_equal(scan.head[12], 7);
 		assert_int_equal(scan.left, 0);
 		assert_int_equal(scan.head_len, 0);
 	}
@@ -87,6 +94,9 @@ static void test_verdicts(void **state)
 		{"resets cross", NGHTTP2_RST_STREAM, 5, false, H2_FINE},
 		{"even streams: the library's matter", NGHTTP2_HEADERS, 4, false, H2_FINE},
 		{"the connection", NGHTTP2_DATA, 0, false, H2_FINE},
+		{"priority of an idle stream", NGHTTP2_PRIORITY, 11, false, H2_FINE},
+		{"priority of a closed one", NGHTTP2_PRIORITY, 5, false, H2_FINE},
+		{"priority of the connection", NGHTTP2_PRIORITY, 0, false, H2_POINTLESS},
 	};
 
 	(void)state;
@@ -103,6 +113,33 @@ static void test_verdicts(void **state)
 		h2_scan_closed(&scan, 7, true);
 		if (judge(&scan, rows[i].type, rows[i].id, rows[i].open) != rows[i].verdict)
 			fail_msg("%s", rows[i].name);
+	}
+}
+
+/* A dependency counts where there is one, without its first bit. */
+static void test_priority(void **state)
+{
+	static const struct {
+		struct str_view frame;
+		enum h2_verdict verdict;
+	} rows[] = {
+		{SV_INIT("\0\0\5\2\0\0\0\0\3\0\0\0\3w"), H2_POINTLESS},
+		{SV_INIT("\0\0\5\2\0\0\0\0\3\200\0\0\3w"), H2_POINTLESS},
+		{SV_INIT("\0\0\5\2\0\0\0\0\3\0\0\0\5w"), H2_FINE},
+		{SV_INIT("\0\0\5\1\0\0\0\0\3\0\0\0\3w"), H2_FINE},
+		{SV_INIT("\0\0\3\2\0\0\0\0\3\0\0\0"), H2_FINE}, /* of a wrong length */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct h2_scan scan;
+		bool complete;
+
+		h2_scan_init(&scan);
+		(void)h2_scan_next(&scan, SV(PREFACE), &complete);
+		assert_int_equal(h2_scan_next(&scan, rows[i].frame, &complete), rows[i].frame.len);
+		assert_true(complete);
+		assert_int_equal(h2_scan_verdict(&scan, false), rows[i].verdict);
 	}
 }
 
@@ -126,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_forgotten),
 	};
 
