@@ -275,9 +275,8 @@ static bool decide_content(struct h2_head *head, const struct facts *facts, bool
 		return http_refuse(&head->bad, 400, "Content-Length without content");
 	if (none)
 		return true;
-	response->framing = response->has_length ? BODY_LENGTH
-			    : end_stream         ? BODY_NONE
-						 : BODY_CHUNKED;
+	/* Over HTTP/1 an end that nobody counts is the end of the connection: it is counted. */
+	response->framing = response->has_length || end_stream ? BODY_LENGTH : BODY_CHUNKED;
 	return true;
 }
 

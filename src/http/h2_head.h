@@ -54,7 +54,8 @@ bool h2_head_request(struct h2_head *head, bool end_stream, struct http_request 
 
 /* The response's section is complete, interim ones too (101 is malformed: RFC 9113, section 8.6).
  * Framing as above, and BODY_NONE for what has no content by its method or status: the caller
- * refuses DATA then. keep_alive is set. False: malformed, head->bad says why. */
+ * refuses DATA then; what ends with its head is BODY_LENGTH of 0, said by content-length or not.
+ * keep_alive is set. False: malformed, head->bad says why. */
 bool h2_head_response(struct h2_head *head, bool end_stream, enum http_method method,
 		      struct http_response *response);
 

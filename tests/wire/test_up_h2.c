@@ -150,6 +150,30 @@ static void test_never_indexed(void **state)
 	h2_close(&origin);
 }
 
+/* An answer of HEADERS alone that says no length: over HTTP/1.1 its end must be told, or the client
+ * waits for more. */
+static void test_empty_answer(void **state)
+{
+	struct wire *wire = *state;
+	struct h2raw origin;
+	struct h2_frame frame;
+	int client = wire_dial(wire);
+
+	wire_put(client, SV(GET("/1") GET("/2")));
+	accept_backend(wire, &origin);
+	h2_await(&origin, NGHTTP2_HEADERS, 1, &frame);
+	h2_headers(&origin, 1, H2_END_STREAM, ":status: 404\nx-one: 1");
+	h2_flush(&origin);
+	has(wire_get(client, "\r\n\r\n", got), "HTTP/1.1 404 Not Found\r\n");
+	has(got, "content-length: 0\r\n");
+	h2_await(&origin, NGHTTP2_HEADERS, 3, &frame);
+	has(frame.fields, ":path: /2\n");
+	answer(&origin, 3, ":status: 200\ncontent-length: 2", SV("ok"));
+	has(wire_get(client, "\r\n\r\nok", got), "HTTP/1.1 200 ");
+	close(client);
+	h2_close(&origin);
+}
+
 /* An answer of HEADERS alone, as gRPC has for errors. */
 static void test_headers_only(void **state)
 {
@@ -821,6 +845,7 @@ int main(void)
 		EACH(test_request),
 		EACH(test_streams),
 		EACH(test_never_indexed),
+		EACH(test_empty_answer),
 		EACH(test_headers_only),
 		EACH(test_end_beside_long),
 		EACH(test_long_and_narrow),
