@@ -56,7 +56,7 @@ void conn_settle_all(struct worker *worker)
 		struct conn_buffers *buffers = LIST_ENTRY(batch.next, struct conn_buffers, touched);
 
 		list_remove(&buffers->touched);
-		conn_run(&CONTAINER_OF(buffers, struct conn_whole, buffers)->conn, buffers->resume);
+		conn_run(&CONTAINER_OF(buffers, struct conn_whole, buffers)->conn, false);
 	}
 }
 
@@ -401,6 +401,8 @@ static void conn_run(struct conn *conn, bool input)
 	struct conn_buffers *buffers = conn->buffers;
 
 	CONN_CHECK(conn);
+	/* Whatever calls: no edge will tell of what was left unread for lack of budget. */
+	input = input || buffers->resume;
 	buffers->busy = true;
 	buffers->budget = FILLS_A_TURN;
 	buffers->resume = false;

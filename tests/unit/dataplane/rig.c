@@ -28,7 +28,8 @@ size_t rig_most_pending(void)
 struct echo {
 	struct conn *conn;
 	uint64_t to_send, to_sink;
-	bool stalled;
+	struct task nudge;
+	bool stalled, nudged;
 };
 
 static void echo_note(struct echo *echo)
@@ -39,11 +40,19 @@ static void echo_note(struct echo *echo)
 		atomic_store(&most_pending, pending);
 }
 
+static void echo_nudge(struct task *task)
+{
+	struct conn *conn = CONTAINER_OF(task, struct echo, nudge)->conn;
+
+	conn->watch.ready(&conn->watch, LOOP_WRITE);
+}
+
 static void echo_open(struct conn *conn)
 {
 	struct echo *echo = xcalloc(1, sizeof(*echo));
 
 	echo->conn = conn;
+	task_init(&echo->nudge, echo_nudge);
 	conn->codec = echo;
 	conn_deadline(conn, conn->worker->config->limits.keepalive_idle_ms);
 }
@@ -103,6 +112,8 @@ static void echo_line(struct echo *echo, struct str_view line)
 		echo_log(conn);
 	} else if (sv_eq(line, SV("stall"))) {
 		echo->stalled = true;
+	} else if (sv_eq(line, SV("nudge"))) {
+		echo->nudged = true;
 	} else {
 		conn_write(conn, SV("?\n"));
 	}
@@ -152,8 +163,11 @@ static void echo_input(struct conn *conn)
 		if (echo->stalled || echo->to_send > 0)
 			return;
 		io = conn_fill(conn);
-		if (io == IO_AGAIN)
+		if (io == IO_AGAIN) {
+			if (echo->nudged)
+				task_defer(conn->worker->loop, &echo->nudge);
 			return;
+		}
 		conn_deadline(conn, conn->worker->config->limits.keepalive_idle_ms);
 		echo_take(echo);
 		if (io == IO_ERROR)
@@ -192,7 +206,10 @@ static void echo_drain(struct conn *conn)
 
 static void echo_closed(struct conn *conn)
 {
-	free(conn->codec);
+	struct echo *echo = conn->codec;
+
+	task_cancel(&echo->nudge);
+	free(echo);
 	conn->codec = NULL;
 }
 

@@ -9,6 +9,7 @@
  *     abort        conn_abort
  *     log          "logged", and a line in the access log
  *     stall        nothing is read any more
+ *     nudge        whenever nothing is there to read, the socket is said to be writable
  */
 #ifndef TESTS_DATAPLANE_RIG_H
 #define TESTS_DATAPLANE_RIG_H

@@ -157,6 +157,22 @@ static void test_upload(void **state)
 	rig_stop(&rig);
 }
 
+/* More than a turn reads is there, and before the next turn the kernel takes bytes of ours: no
+ * further edge tells of what was not read. */
+static void test_upload_and_writable(void **state)
+{
+	struct rig rig;
+	struct binding *binding = start_plain(&rig, NULL);
+	int fd = rig_connect(binding);
+
+	(void)state;
+	send_text(fd, "nudge\nsink 20000000\n");
+	send_bytes(fd, 20000000);
+	expect_text(fd, "sunk\n");
+	close(fd);
+	rig_stop(&rig);
+}
+
 /* What still arrives after the last answer must not turn it into a reset. */
 static void test_linger(void **state)
 {
@@ -303,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_preface),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_upload),
+		cmocka_unit_test(test_upload_and_writable),
 		cmocka_unit_test(test_linger),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_reset_while_stalled),
