@@ -4,6 +4,16 @@
 
 /* ---- header modifiers ---- */
 
+/* The first pair of a name counts, others of the same name do not (Gateway API). */
+static bool has_pair(const struct header_pair *pairs, size_t count, struct str_view name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (sv_eq_nocase(pairs[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 static const struct header_pair *read_pairs(const json_t *list, struct arena *arena, size_t *count)
 {
 	struct header_pair *pairs =
@@ -14,10 +24,11 @@ static const struct header_pair *read_pairs(const json_t *list, struct arena *ar
 	*count = 0;
 	json_array_foreach(list, i, entry)
 	{
-		if (pairs != NULL)
-			pairs[(*count)++] =
-				(struct header_pair){.name = json_sv_at(entry, "name"),
-						     .value = json_sv_at(entry, "value")};
+		struct str_view name = json_sv_at(entry, "name");
+
+		if (pairs != NULL && !has_pair(pairs, *count, name))
+			pairs[(*count)++] = (struct header_pair){
+				.name = name, .value = json_sv_at(entry, "value")};
 	}
 	return pairs;
 }

@@ -100,6 +100,8 @@ json_t *gwstatus_class(const struct object *class, int64_t now)
 	else
 		tell(&telling, "Accepted", COND_FALSE, "InvalidParameters",
 		     "spec.parametersRef: no kind of parameters is supported");
+	tell(&telling, "SupportedVersion", COND_TRUE, "SupportedVersion",
+	     "the kinds of the Gateway API are built in, at version 1.6");
 	return json_pack("{s:o, s:o}", "conditions", telling.conditions, "supportedFeatures",
 			 feature_list());
 }

@@ -251,15 +251,18 @@ static const char *words_of(const struct buf *buf)
 	return buf_len(buf) == 0 ? "" : buf_cstr((struct buf *)(uintptr_t)buf);
 }
 
-/* Rules that cannot be run as written answer 500; when it is all of them, so does the route. */
+/* Rules that cannot be run as written answer 500; when it is all of them, so does the route. The
+ * first words of PartiallyInvalid are the Gateway API's. */
 static void tell_refused(struct telling *telling, const struct route *route)
 {
 	const struct compiled *compiled = &route->compiled;
+	bool partly = route_runs(route);
 	AUTO(auto_free)
-	char *message = xasprintf("%s; requests that these rules match are answered with 500",
-				  words_of(&compiled->refused_message));
+	char *message =
+		xasprintf("%s%s; requests that these rules match are answered with 500",
+			  partly ? "Dropped Rule: " : "", words_of(&compiled->refused_message));
 
-	if (route_runs(route)) {
+	if (partly) {
 		tell(telling, "Accepted", COND_TRUE, "Accepted", "the route is accepted");
 		tell(telling, "PartiallyInvalid", COND_TRUE, compiled->refused_reason, message);
 		return;

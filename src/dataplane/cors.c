@@ -25,6 +25,16 @@ static bool is_any(const struct str_view *list, size_t count)
 	return count == 1 && sv_eq(list[0], SV("*"));
 }
 
+/* http means port 80 and https 443, whether an origin says so or not (RFC 6454, section 4). */
+static struct str_view without_default_port(struct str_view origin)
+{
+	if (sv_eq_nocase(sv_head(origin, 7), SV("http://")) && sv_ends(origin, SV(":80")))
+		return sv_head(origin, origin.len - 3);
+	if (sv_eq_nocase(sv_head(origin, 8), SV("https://")) && sv_ends(origin, SV(":443")))
+		return sv_head(origin, origin.len - 4);
+	return origin;
+}
+
 /* "https://www.example.com", or with "*" in place of the leftmost labels, any number of them. */
 static bool origin_matches(struct str_view pattern, struct str_view origin)
 {
@@ -45,8 +55,15 @@ static bool origin_matches(struct str_view pattern, struct str_view origin)
 
 static bool origin_allowed(const struct cors *cors, struct str_view origin)
 {
+	struct str_view given = without_default_port(origin);
+	bool has_port = sv_find(sv_skip(given, sizeof("https:") - 1), ':') != SV_NOT_FOUND;
+
 	for (size_t i = 0; i < cors->origin_count; i++) {
-		if (sv_eq(cors->origins[i], SV("*")) || origin_matches(cors->origins[i], origin))
+		struct str_view allowed = without_default_port(cors->origins[i]);
+		bool only_default = allowed.len < cors->origins[i].len;
+
+		if (sv_eq(allowed, SV("*")) ||
+		    ((!has_port || !only_default) && origin_matches(allowed, given)))
 			return true;
 	}
 	return false;

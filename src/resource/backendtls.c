@@ -25,12 +25,15 @@ static const struct schema_node ca_members[] = {
 };
 static const struct schema_node ca_item[] = {OBJECT("[]", ca_members)};
 
-/* A scheme and something behind it (RFC 3986, section 3). */
+/* A scheme and an authority (RFC 3986, section 3). */
 static bool is_uri(struct str_view text)
 {
 	size_t colon = sv_find(text, ':');
 
-	return colon != SV_NOT_FOUND && colon > 0 && colon + 1 < text.len;
+	if (colon == SV_NOT_FOUND || colon == 0 || !sv_starts(sv_skip(text, colon), SV("://")))
+		return false;
+	return memchr(text.data, '/', colon) == NULL && memchr(text.data, '?', colon) == NULL &&
+	       memchr(text.data, '#', colon) == NULL;
 }
 
 static const struct text_format format_uri = {is_uri,
@@ -46,11 +49,12 @@ static const struct schema_node san_item[] = {OBJECT("[]", san_members)};
 
 static bool is_well_known(struct str_view text)
 {
-	return sv_eq(text, SV("System")) || format_domain_path.is(text);
+	return sv_eq(text, SV("System")) ||
+	       (sv_find(text, '/') != SV_NOT_FOUND && name_is_qualified(text));
 }
 
-static const struct text_format format_well_known = {is_well_known,
-						     "must be System, or a domain and a path"};
+static const struct text_format format_well_known = {
+	is_well_known, "must be System, or a domain and a name: example.com/name"};
 
 static const struct schema_node validation_members[] = {
 	LIST("caCertificateRefs", ca_item, .max = CAS_MAX),

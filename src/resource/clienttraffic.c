@@ -185,6 +185,8 @@ static void check_timeouts(const json_t *object, struct causes *causes)
 
 void clienttraffic_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
+	const json_t *detection = json_at(object, "spec.clientIPDetection");
+
 	(void)old;
 	if (json_at(object, "spec.targetRef") == NULL &&
 	    json_array_size(json_at(object, "spec.targetRefs")) == 0)
@@ -195,6 +197,8 @@ void clienttraffic_validate(const json_t *object, const json_t *old, struct caus
 	one_way_only(object, "spec.clientIPDetection.xForwardedFor.numTrustedHops",
 		     "spec.clientIPDetection.xForwardedFor.trustedCIDRs",
 		     "spec.clientIPDetection.xForwardedFor", causes);
+	if (json_is_object(detection) && json_object_size(detection) == 0)
+		cause_required(causes, "spec.clientIPDetection", "xForwardedFor or customHeader");
 	if (json_at(object, "spec.clientIPDetection.xForwardedFor") != NULL &&
 	    json_at(object, "spec.clientIPDetection.xForwardedFor.numTrustedHops") == NULL &&
 	    json_at(object, "spec.clientIPDetection.xForwardedFor.trustedCIDRs") == NULL)

@@ -18,9 +18,9 @@ static const struct schema_node field_name_item[] = {
 	TEXT("[]", .min = 1, .max = 256, .format = &format_field_name)};
 
 static const struct schema_node modifier_members[] = {
-	LIST("set", field_item, .key = "name", .flags = SCHEMA_NOCASE, .max = 16),
-	LIST("add", field_item, .key = "name", .flags = SCHEMA_NOCASE, .max = 16),
-	LIST("remove", field_name_item, .flags = SCHEMA_SET | SCHEMA_NOCASE, .max = 16),
+	LIST("set", field_item, .key = "name", .max = 16),
+	LIST("add", field_item, .key = "name", .max = 16),
+	LIST("remove", field_name_item, .flags = SCHEMA_SET, .max = 16),
 	END,
 };
 
@@ -66,6 +66,15 @@ static const struct schema_node extension_members[] = {
 	END,
 };
 
+static bool is_origin_label(struct str_view text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if (!ascii_is_alnum(text.data[i]) && text.data[i] != '-')
+			return false;
+	}
+	return text.len > 0;
+}
+
 /* "*", or scheme, host (perhaps with "*." before it) and perhaps a port; or any host. */
 static bool is_origin(struct str_view text)
 {
@@ -91,11 +100,11 @@ static bool is_origin(struct str_view text)
 		return true;
 	if (sv_starts(host, SV("*.")))
 		host = sv_skip(host, 2);
-	for (size_t i = 0; i < host.len; i++) {
-		if (!ascii_is_alnum(host.data[i]) && host.data[i] != '-' && host.data[i] != '.')
+	while (host.data != NULL) {
+		if (!is_origin_label(sv_split(&host, '.')))
 			return false;
 	}
-	return host.len > 0 && host.data[0] != '.';
+	return true;
 }
 
 static const struct text_format format_origin = {

@@ -165,7 +165,7 @@ static const struct schema_node infra_label_item[] = {
 
 static const struct schema_node infrastructure[] = {
 	MAP("labels", infra_label_item, .format = &format_qualified, .max = 8),
-	MAP("annotations", options_item, .format = &format_annotation_key, .max = 16),
+	MAP("annotations", options_item, .format = &format_qualified, .max = 16),
 	OBJECT("parametersRef", local_parameters),
 	END,
 };

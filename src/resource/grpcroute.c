@@ -15,7 +15,7 @@ static const struct schema_node method_match[] = {
 
 static const struct schema_node match_members[] = {
 	OBJECT("method", method_match),
-	LIST("headers", field_match_item, .key = "name", .flags = SCHEMA_NOCASE, .max = 16),
+	LIST("headers", field_match_item, .key = "name", .max = 16),
 	END,
 };
 static const struct schema_node match_item[] = {OBJECT("[]", match_members)};
@@ -102,7 +102,7 @@ static void validate_method(const json_t *method, struct where *where, struct ca
 		size_t inner = where_to(where, ".%s", names[i].member);
 
 		named = named || text_of(value).len > 0;
-		if (exact && text_of(value).len > 0 && !names[i].is(text_of(value)))
+		if (exact && json_is_string(value) && !names[i].is(text_of(value)))
 			cause_invalid(causes, where->text, value, "%s", names[i].must);
 		where_back(where, inner);
 	}

@@ -32,7 +32,7 @@ static const struct schema_node query_match_item[] = {OBJECT("[]", query_match)}
 
 static const struct schema_node match_members[] = {
 	OBJECT("path", path_match, .flags = SCHEMA_MAKE),
-	LIST("headers", field_match_item, .key = "name", .flags = SCHEMA_NOCASE, .max = 16),
+	LIST("headers", field_match_item, .key = "name", .max = 16),
 	LIST("queryParams", query_match_item, .key = "name", .max = 16),
 	TEXT("method",
 	     WORDS("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")),

@@ -260,6 +260,16 @@ static void check_words(const struct schema_node *node, const json_t *value,
 	buf_deinit(&words);
 }
 
+/* Characters of a text in UTF-8, which JSON always is: all bytes that do not go on with one. */
+static size_t characters(struct str_view text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+	return count;
+}
+
 static void check_text(const struct schema_node *node, const json_t *value,
 		       const struct where *where, struct causes *causes)
 {
@@ -268,9 +278,9 @@ static void check_text(const struct schema_node *node, const json_t *value,
 
 	if (node->words != NULL) {
 		check_words(node, value, where, causes);
-	} else if (node->max > 0 && text.len > (size_t)node->max) {
+	} else if (node->max > 0 && characters(text) > (size_t)node->max) {
 		causes_add(causes, CAUSE_TOO_LONG, where->text,
-			   "Too long: may not be more than %" PRId64 " bytes", node->max);
+			   "Too long: may not be more than %" PRId64 " characters", node->max);
 	} else if (text.len < (size_t)node->min) {
 		cause_invalid(causes, where->text, shown, "must not be empty");
 	} else if (node->format != NULL && !node->format->is(text)) {
@@ -314,13 +324,6 @@ static const json_t *identity_of(const struct schema_node *node, const json_t *i
 	return node->key == NULL ? item : json_member(item, node->key);
 }
 
-static bool identity_same(const struct schema_node *node, const json_t *a, const json_t *b)
-{
-	if ((node->flags & SCHEMA_NOCASE) != 0 && json_is_string(a) && json_is_string(b))
-		return sv_eq_nocase(text_of(a), text_of(b));
-	return json_same(a, b);
-}
-
 static void check_unique(const struct schema_node *node, const json_t *list, size_t index,
 			 struct where *where, struct causes *causes)
 {
@@ -329,7 +332,7 @@ static void check_unique(const struct schema_node *node, const json_t *list, siz
 	if (mine == NULL)
 		return;
 	for (size_t i = 0; i < index; i++) {
-		if (!identity_same(node, identity_of(node, json_array_get(list, i)), mine))
+		if (!json_same(identity_of(node, json_array_get(list, i)), mine))
 			continue;
 		size_t mark = node->key == NULL ? where->len : where_member(where, node->key);
 

@@ -29,10 +29,9 @@ enum schema_type {
 #define SCHEMA_UNSUPPORTED (1u << 1) /* known, but refused: ignoring it would mislead */
 #define SCHEMA_OPEN        (1u << 2) /* object: unknown members stay */
 #define SCHEMA_SET         (1u << 3) /* list: no item twice */
-#define SCHEMA_NOCASE      (1u << 4) /* list: key compared without regard to case */
-#define SCHEMA_HIDDEN      (1u << 5) /* the value never stands in a message */
+#define SCHEMA_HIDDEN      (1u << 4) /* the value never stands in a message */
 #define SCHEMA_MAKE                                                            \
-	(1u << 6) /* absent object: made, so that its members' defaults apply; \
+	(1u << 5) /* absent object: made, so that its members' defaults apply; \
 		   * absent list: made with one empty item */
 
 /* The form of a text. */
@@ -45,7 +44,7 @@ struct schema_node {
 	const char *name; /* NULL ends a table */
 	enum schema_type type;
 	unsigned flags;
-	int64_t min, max; /* integer: range; text: bytes; list, map: count; max 0: no limit */
+	int64_t min, max; /* integer: range; text: characters; list, map: count; max 0: no limit */
 	const struct text_format *format; /* text; map: of its keys */
 	const char *const *words;         /* text: no other values; NULL-terminated */
 	const char *key;                  /* list: this member of the items is unique */

@@ -499,7 +499,7 @@ def bad_regex(town, rng):
 def half_bad_regex(town, rng):
     """One rule of two is bad: the other is served."""
     bad = world.rule("app", matches=[{"path": {"type": "RegularExpression", "value": "/("}}])
-    return Told("httproutes", "one", "PartiallyInvalid", None, "rules[0]", of=world.parent_status, status="True",
+    return Told("httproutes", "one", "PartiallyInvalid", None, "Dropped Rule: rules[0]", of=world.parent_status, status="True",
                 put=[town.one("Gateway", "edge"), town.one("Backend", "app"),
                      world.route("one", bad, world.rule("app", path="/one"))])
 

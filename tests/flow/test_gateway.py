@@ -188,11 +188,12 @@ def test_matching_and_header_filters(daemon, origins, http_port):
             "site", world.rule("a"), world.rule("b", path="/shop"),
             world.rule("c", matches=[
                 {"path": {"type": "Exact", "value": "/shop"}, "method": "POST"},
-                {"headers": [{"name": "x-test", "value": "yes"}]},
+                {"headers": [{"name": "x-test", "value": "yes"}, {"name": "X-Test", "value": "ignored"}]},
                 {"queryParams": [{"name": "q", "value": "1"}]}]),
             world.rule("a", path="/set", filters=[{
                 "type": "RequestHeaderModifier", "requestHeaderModifier": {
-                    "set": [{"name": "x-set", "value": "new"}], "add": [{"name": "x-add", "value": "2"}],
+                    "set": [{"name": "x-set", "value": "new"}, {"name": "X-Set", "value": "ignored"}],
+                    "add": [{"name": "x-add", "value": "2"}, {"name": "X-ADD", "value": "ignored"}],
                     "remove": ["x-gone"]}}])))
     daemon.wait_programmed()
 

@@ -478,6 +478,8 @@ static void classes_decide(void **state)
 		       "metadata: {name: gw}\nspec:\n  gatewayClassName: mine\n"
 		       "  addresses: [{value: 127.0.0.1}]\n"
 		       "  listeners: [{name: a, port: %P%, protocol: HTTP}]\n");
+	lab_expect(lab, "gateway.networking.k8s.io/gatewayclasses//mine", "status.conditions",
+		   "SupportedVersion", "True/SupportedVersion");
 	lab_expect(lab, GW_KEY("gw"), "status.conditions", "Accepted", "Unknown/Pending");
 	assert_null(lab_get(lab, "a.example", "/"));
 	lab_apply(lab, "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\n"

@@ -58,10 +58,18 @@ static void test_mistakes(void **state)
 		 CAUSE_NOT_SUPPORTED, NULL},
 		{V ".subjectAltNames", "[{type: URI}]", V ".subjectAltNames[0].uri", CAUSE_REQUIRED,
 		 NULL},
-		{V ".subjectAltNames", "[{type: Hostname, hostname: a.b, uri: 'a:b'}]",
+		{V ".subjectAltNames", "[{type: Hostname, hostname: a.b, uri: 'a://b'}]",
 		 V ".subjectAltNames[0].uri", CAUSE_FORBIDDEN, NULL},
 		{V ".subjectAltNames", "[{type: URI, uri: nothing}]", V ".subjectAltNames[0].uri",
 		 CAUSE_INVALID, "URI"},
+		{V ".subjectAltNames", "[{type: URI, uri: 'urn:a:b'}]", V ".subjectAltNames[0].uri",
+		 CAUSE_INVALID, NULL},
+		{V ".subjectAltNames", "[{type: URI, uri: 'a/b://c'}]", V ".subjectAltNames[0].uri",
+		 CAUSE_INVALID, NULL},
+		{V, "{hostname: a.b, wellKnownCACertificates: system}",
+		 V ".wellKnownCACertificates", CAUSE_INVALID, "System"},
+		{V, "{hostname: a.b, wellKnownCACertificates: a.example/b/c}",
+		 V ".wellKnownCACertificates", CAUSE_INVALID, NULL},
 	};
 
 	(void)state;

@@ -47,6 +47,7 @@ static void test_mistakes(void **state)
 		{FOUND ".customHeader", "{name: a}", FOUND, CAUSE_FORBIDDEN, "only one"},
 		{FOUND ".xForwardedFor.trustedCIDRs", "[10.0.0.0/8]", FOUND ".xForwardedFor",
 		 CAUSE_FORBIDDEN, "only one"},
+		{FOUND, "{}", FOUND, CAUSE_REQUIRED, NULL},
 		{FOUND ".xForwardedFor", "{}", FOUND ".xForwardedFor", CAUSE_REQUIRED, NULL},
 		{FOUND ".xForwardedFor.numTrustedHops", "0", FOUND ".xForwardedFor.numTrustedHops",
 		 CAUSE_INVALID, NULL},

@@ -93,7 +93,7 @@ static void test_class_mistakes(void **state)
 		{"spec.controllerName", "nodomain", "spec.controllerName", CAUSE_INVALID, NULL},
 		{"spec.description",
 		 "a1234567890123456789012345678901234567890123456789012345678901234",
-		 "spec.description", CAUSE_TOO_LONG, "64 bytes"},
+		 "spec.description", CAUSE_TOO_LONG, "64 characters"},
 	};
 	static const struct mistake change = {"spec.controllerName", "example.com/other",
 					      "spec.controllerName", CAUSE_INVALID, "immutable"};
@@ -107,6 +107,8 @@ static void test_class_mistakes(void **state)
 static void test_gateway_mistakes(void **state)
 {
 	static const struct mistake mistakes[] = {
+		{"spec.infrastructure.annotations", "{Example.com/a: b}",
+		 "spec.infrastructure.annotations[Example.com/a]", CAUSE_INVALID, NULL},
 		{"spec.gatewayClassName", NULL, "spec.gatewayClassName", CAUSE_REQUIRED, NULL},
 		{"spec.gatewayClassName", "''", "spec.gatewayClassName", CAUSE_INVALID, NULL},
 		{"spec.listeners", NULL, "spec.listeners", CAUSE_REQUIRED, NULL},

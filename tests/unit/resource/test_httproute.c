@@ -50,6 +50,11 @@ static void test_valid(void **state)
 		"replacePrefixMatch: ''}}}]}, {filters: [{type: URLRewrite, urlRewrite: {path: "
 		"{type: ReplaceFullPath, replaceFullPath: /new}}}]}, {timeouts: {request: 0s, "
 		"backendRequest: 1h}}]}}",
+		/* Names that differ in case are one name, of which the first counts. */
+		"{" HEAD ", spec: {rules: [{matches: [{headers: [{name: X-A, value: b}, {name: "
+		"x-a, value: c}]}], filters: [{type: RequestHeaderModifier, "
+		"requestHeaderModifier: {set: [{name: X-A, value: b}, {name: x-a, value: c}], "
+		"add: [{name: B, value: b}, {name: b, value: c}], remove: [C, c]}}]}]}}",
 	};
 
 	(void)state;
@@ -153,7 +158,7 @@ static void test_match_mistakes(void **state)
 		 CAUSE_NOT_SUPPORTED, NULL},
 		{RULE ".matches.0.method", "get", AT ".matches[0].method", CAUSE_NOT_SUPPORTED,
 		 NULL},
-		{RULE ".matches.0.headers", "[{name: A, value: b}, {name: a, value: c}]",
+		{RULE ".matches.0.headers", "[{name: a, value: b}, {name: a, value: c}]",
 		 AT ".matches[0].headers[1].name", CAUSE_DUPLICATE, "\"a\""},
 		{RULE ".matches.0.headers", "[{name: A}]", AT ".matches[0].headers[0].value",
 		 CAUSE_REQUIRED, NULL},
@@ -231,13 +236,13 @@ static void test_filter_mistakes(void **state)
 		 "[{type: URLRewrite, urlRewrite: {}}, {type: RequestRedirect, requestRedirect: "
 		 "{}}]",
 		 F, CAUSE_INVALID, "not both"},
-		{FILTERS, HDR("set: [{name: A, value: b}, {name: a, value: c}]"),
+		{FILTERS, HDR("set: [{name: a, value: b}, {name: a, value: c}]"),
 		 F "[0].requestHeaderModifier.set[1].name", CAUSE_DUPLICATE, NULL},
 		{FILTERS, HDR("add: [{name: Content-Length, value: '5'}]"),
 		 F "[0].requestHeaderModifier.add[0].name", CAUSE_FORBIDDEN, "frames the message"},
 		{FILTERS, HDR("set: [{name: A, value: \"b\\r\\nC: d\"}]"),
 		 F "[0].requestHeaderModifier.set[0].value", CAUSE_INVALID, NULL},
-		{FILTERS, HDR("remove: [A, a]"), F "[0].requestHeaderModifier.remove[1]",
+		{FILTERS, HDR("remove: [a, a]"), F "[0].requestHeaderModifier.remove[1]",
 		 CAUSE_DUPLICATE, NULL},
 		{FILTERS, RED("scheme: ftp"), F "[0].requestRedirect.scheme", CAUSE_NOT_SUPPORTED,
 		 NULL},
@@ -268,6 +273,8 @@ static void test_filter_mistakes(void **state)
 		 CAUSE_INVALID, "stands alone"},
 		{FILTERS, CORS("allowOrigins: ['ftp://a']"), F "[0].cors.allowOrigins[0]",
 		 CAUSE_INVALID, "an origin"},
+		{FILTERS, CORS("allowOrigins: ['https://a.']"), F "[0].cors.allowOrigins[0]",
+		 CAUSE_INVALID, NULL},
 		{FILTERS, CORS("allowOrigins: ['https://a:99999']"), F "[0].cors.allowOrigins[0]",
 		 CAUSE_INVALID, NULL},
 		{FILTERS, CORS("allowMethods: [FETCH]"), F "[0].cors.allowMethods[0]",
