@@ -4,7 +4,7 @@
 #include "base/enc.h"
 #include "base/map.h"
 #include "base/own.h"
-#include "pki/x509.h"
+#include "pki/pair.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -75,6 +75,12 @@ static int read_chain(const json_t *secret, struct cert_chain *chain, struct err
 	return result;
 }
 
+static void lower(char *name)
+{
+	for (char *at = name; *at != '\0'; at++)
+		*at = ascii_lower(*at);
+}
+
 /* ---- DER, as the workers take it ---- */
 
 struct der { /* everything that a struct cert points to while it is made */
@@ -117,11 +123,8 @@ static int der_init(struct der *der, const struct cert_chain *chain, EVP_PKEY *k
 	if (cert_info_read(chain->certs[0], &der->info, err) < 0)
 		return err_prefix(err, "tls.crt: ");
 	for (size_t i = 0; i < der->info.name_count; i++) {
-		char *name = der->info.names[i];
-
-		for (char *at = name; *at != '\0'; at++)
-			*at = ascii_lower(*at);
-		der->names[i] = sv_from(name);
+		lower(der->info.names[i]);
+		der->names[i] = sv_from(der->info.names[i]);
 	}
 	for (; der->chain_count < chain->count; der->chain_count++) {
 		der->chain[der->chain_count] = chain_der(chain->certs[der->chain_count]);
@@ -135,20 +138,45 @@ static int der_init(struct der *der, const struct cert_chain *chain, EVP_PKEY *k
 	return err_set(err, ERR_INVALID, "the certificate or its key cannot be encoded");
 }
 
-/* One owner, the caller. name: "namespace/name", for the log. */
-static struct cert *cert_from_secret(const json_t *secret, struct str_view name, struct err *err)
+/* The usual pair; NULL for all else, good or bad. */
+static struct cert *cert_at_a_glance(const json_t *secret, struct str_view name)
+{
+	struct str_view names[X509_NAMES_MAX];
+	struct err ignored = {.code = ERR_NONE};
+	struct cert *cert = NULL;
+	struct buf chain, key;
+	struct pair pair;
+
+	buf_init(&chain, PEM_MAX);
+	buf_init(&key, PEM_MAX);
+	if (data_bytes(secret, "tls.crt", &chain, &ignored) == 0 &&
+	    data_bytes(secret, "tls.key", &key, &ignored) == 0 &&
+	    pair_glance(buf_view(&chain), buf_view(&key), &pair)) {
+		for (size_t i = 0; i < pair.name_count; i++) {
+			lower(pair.names[i]);
+			names[i] = sv_from(pair.names[i]);
+		}
+		cert = cert_new(&(struct cert){.name = name,
+					       .chain_count = pair.chain_count,
+					       .chain = pair.chain,
+					       .key = pair.key,
+					       .name_count = pair.name_count,
+					       .names = names,
+					       .not_after = pair.not_after});
+		pair_deinit(&pair);
+	}
+	buf_deinit(&chain);
+	buf_cleanse(&key);
+	return cert;
+}
+
+static struct cert *cert_by_x509(const json_t *secret, struct str_view name, struct err *err)
 {
 	AUTO(auto_chain) struct cert_chain chain = {0};
-	AUTO(auto_key) EVP_PKEY *key = NULL;
+	AUTO(auto_key) EVP_PKEY *key = read_key(secret, err);
 	struct der der;
 	struct cert *cert;
 
-	if (!sv_eq(json_sv_at(secret, "type"), TLS_TYPE)) {
-		err_set(err, ERR_INVALID, "its type is %.*s; it must be kubernetes.io/tls",
-			SV_ARG(json_sv_at(secret, "type")));
-		return NULL;
-	}
-	key = read_key(secret, err);
 	if (key == NULL || read_chain(secret, &chain, err) < 0)
 		return NULL;
 	if (!key_same_public(key, X509_get0_pubkey(chain.certs[0]))) {
@@ -166,6 +194,20 @@ static struct cert *cert_from_secret(const json_t *secret, struct str_view name,
 				       .not_after = der.info.not_after});
 	der_deinit(&der);
 	return cert;
+}
+
+/* One owner, the caller. name: "namespace/name", for the log. */
+static struct cert *cert_from_secret(const json_t *secret, struct str_view name, struct err *err)
+{
+	struct cert *cert;
+
+	if (!sv_eq(json_sv_at(secret, "type"), TLS_TYPE)) {
+		err_set(err, ERR_INVALID, "its type is %.*s; it must be kubernetes.io/tls",
+			SV_ARG(json_sv_at(secret, "type")));
+		return NULL;
+	}
+	cert = cert_at_a_glance(secret, name);
+	return cert != NULL ? cert : cert_by_x509(secret, name, err);
 }
 
 /* ---- what is known ---- */

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "pki/decode.h"
 
 #include <limits.h>
 #include <openssl/err.h>
@@ -72,8 +73,11 @@ static X509 *parse_x509(struct str_view der)
 static EVP_PKEY *parse_key(struct str_view der)
 {
 	const unsigned char *at = (const unsigned char *)der.data;
+	EVP_PKEY *key = decode_private(SV("PRIVATE KEY"), der);
 
-	return der.len > LONG_MAX ? NULL : d2i_AutoPrivateKey(NULL, &at, (long)der.len);
+	if (key != NULL || der.len > LONG_MAX)
+		return key;
+	return d2i_AutoPrivateKey(NULL, &at, (long)der.len);
 }
 
 static bool parse(struct parsed_cert *parsed, const struct cert *cert)

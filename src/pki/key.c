@@ -1,6 +1,7 @@
 /* pki/key.c - private keys: make, load, store, name */
 #include "pki/key.h"
 
+#include "pki/decode.h"
 #include "pki/ossl.h"
 
 #include <openssl/crypto.h>
@@ -115,7 +116,7 @@ static int no_passphrase(char *buf, int size, int writing, void *asked)
 	return -1;
 }
 
-static int key_check(EVP_PKEY *key, struct err *err)
+int key_check(EVP_PKEY *key, struct err *err)
 {
 	int bits = EVP_PKEY_get_bits(key);
 
@@ -130,6 +131,24 @@ static int key_check(EVP_PKEY *key, struct err *err)
 	return 0;
 }
 
+/* The usual: the first block is a key in clear. NULL for all else, good or bad. */
+static EVP_PKEY *first_block(struct str_view pem)
+{
+	AUTO(auto_bio) BIO *bio = bio_over(pem, PKI_PEM_MAX);
+	char *label = NULL, *header = NULL;
+	unsigned char *der = NULL;
+	EVP_PKEY *key = NULL;
+	long len = 0;
+
+	if (bio != NULL && PEM_read_bio(bio, &label, &header, &der, &len) == 1 && header[0] == '\0')
+		key = decode_private(sv_from(label), sv_new((const char *)der, (size_t)len));
+	OPENSSL_free(label);
+	OPENSSL_free(header);
+	OPENSSL_clear_free(der, (size_t)len);
+	ERR_clear_error();
+	return key;
+}
+
 EVP_PKEY *key_from_pem(struct str_view pem, struct err *err)
 {
 	AUTO(auto_bio) BIO *bio = bio_over(pem, PKI_PEM_MAX);
@@ -141,7 +160,9 @@ EVP_PKEY *key_from_pem(struct str_view pem, struct err *err)
 		return NULL;
 	}
 	ERR_clear_error();
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
+	key = first_block(pem);
+	if (key == NULL)
+		key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
 	if (key == NULL && asked)
 		ossl_fail(err, ERR_INVALID,
 			  "the private key is encrypted: store it without a passphrase");

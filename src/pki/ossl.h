@@ -34,6 +34,13 @@ int bio_drain(BIO *bio, struct buf *out, struct err *err);
 
 /* The digest that goes with a key's signatures; NULL for Ed25519, which has its own. */
 const EVP_MD *key_digest(EVP_PKEY *key);
+/* Is it one that may be used here? RSA has limits. 0 or -1 with a sentence. */
+int key_check(EVP_PKEY *key, struct err *err);
+
+/* Seconds since the epoch, at most PKI_TIME_MAX; -1: unreadable. */
+int x509_time(const ASN1_TIME *text, int64_t *out);
+/* Heap text of a name for hosts, or NULL for the kinds that are left out. */
+char *x509_name_text(const GENERAL_NAME *name);
 
 #define PKI_PEM_MAX  (256u << 10) /* bytes of one PEM text: ten certificates of 256 names fit */
 #define PKI_TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z: X.509 knows nothing later */

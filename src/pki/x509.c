@@ -156,7 +156,7 @@ int chain_to_pem(const struct cert_chain *chain, struct buf *out, struct err *er
 
 /* ---- what a certificate says ---- */
 
-static int time_read(const ASN1_TIME *text, int64_t *out)
+int x509_time(const ASN1_TIME *text, int64_t *out)
 {
 	struct tm tm;
 
@@ -202,8 +202,7 @@ static void name_print(const X509_NAME *name, char *out, size_t size)
 	out[len > 0 ? len : 0] = '\0';
 }
 
-/* Heap text of a name, or NULL for the kinds that are left out. */
-static char *san_text(const GENERAL_NAME *name)
+char *x509_name_text(const GENERAL_NAME *name)
 {
 	const ASN1_STRING *value = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
 	struct str_view bytes;
@@ -230,7 +229,7 @@ static int names_read(X509 *cert, struct cert_info *info, struct err *err)
 	if (names == NULL && critical != -1)
 		return ossl_fail(err, ERR_INVALID, "the certificate's names are unreadable");
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		char *text = san_text(sk_GENERAL_NAME_value(names, i));
+		char *text = x509_name_text(sk_GENERAL_NAME_value(names, i));
 
 		if (text == NULL)
 			continue;
@@ -250,8 +249,8 @@ int cert_info_read(X509 *cert, struct cert_info *info, struct err *err)
 
 	*info = (struct cert_info){0};
 	ERR_clear_error();
-	if (time_read(X509_get0_notBefore(cert), &info->not_before) != 0 ||
-	    time_read(X509_get0_notAfter(cert), &info->not_after) != 0)
+	if (x509_time(X509_get0_notBefore(cert), &info->not_before) != 0 ||
+	    x509_time(X509_get0_notAfter(cert), &info->not_after) != 0)
 		return ossl_fail(err, ERR_INVALID, "the certificate's dates are unreadable");
 	if (serial_read(cert, info) != 0)
 		return ossl_fail(err, ERR_INVALID, "the certificate's serial number is too long");

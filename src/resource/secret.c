@@ -4,7 +4,7 @@
  */
 #include "base/enc.h"
 #include "base/own.h"
-#include "pki/x509.h"
+#include "pki/pair.h"
 #include "resource/columns.h"
 #include "resource/names.h"
 #include "resource/rows.h"
@@ -64,6 +64,11 @@ void secret_defaults(json_t *object, const json_t *old)
 		json_object_del(object, "stringData");
 }
 
+static bool same_member(const json_t *a, const json_t *b, const char *name)
+{
+	return json_same(json_member(a, name), json_member(b, name));
+}
+
 void data_validate(const json_t *object, const json_t *old, struct causes *causes)
 {
 	static const char *const members[] = {"data", "binaryData", "immutable"};
@@ -81,7 +86,7 @@ void data_validate(const json_t *object, const json_t *old, struct causes *cause
 	if (!json_is_true(json_member(old, "immutable")))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		if (!json_same(json_member(object, members[i]), json_member(old, members[i])))
+		if (!same_member(object, old, members[i]))
 			cause_forbidden(causes, members[i],
 					"field is immutable when immutable is true: delete the "
 					"object and make it anew");
@@ -125,6 +130,16 @@ static void tls_pair(struct str_view crt, struct str_view key_text, struct cause
 			"the key that the certificate was made for");
 }
 
+static void tls_texts(struct str_view crt, struct str_view key, struct causes *causes)
+{
+	struct pair pair;
+
+	if (pair_glance(crt, key, &pair))
+		pair_deinit(&pair);
+	else
+		tls_pair(crt, key, causes);
+}
+
 static void tls_judge(const json_t *object, struct causes *causes)
 {
 	struct buf crt, key;
@@ -132,7 +147,7 @@ static void tls_judge(const json_t *object, struct causes *causes)
 	buf_init(&crt, DATA_MAX);
 	buf_init(&key, DATA_MAX);
 	if (data_bytes(object, "tls.crt", &crt) && data_bytes(object, "tls.key", &key))
-		tls_pair(buf_view(&crt), buf_view(&key), causes);
+		tls_texts(buf_view(&crt), buf_view(&key), causes);
 	buf_deinit(&crt);
 	if (key.data != NULL)
 		OPENSSL_cleanse(key.data, key.size);
@@ -157,7 +172,8 @@ static void tls_validate(const json_t *object, const json_t *old, struct causes 
 {
 	tls_required(object, "tls.crt", causes);
 	tls_required(object, "tls.key", causes);
-	if (old != NULL && causes->count == 0 && tls_works(old))
+	if (old != NULL && causes->count == 0 && !same_member(old, object, "data") &&
+	    tls_works(old))
 		tls_judge(object, causes);
 }
 

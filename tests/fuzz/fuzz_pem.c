@@ -1,7 +1,7 @@
-/* tests/fuzz/fuzz_pem.c - pki/key.c and pki/x509.c: keys and chains that come as PEM */
+/* tests/fuzz/fuzz_pem.c - pki/key.c, pki/pair.c and pki/x509.c: keys and chains that come as PEM */
 #include "fuzz.h"
 
-#include "pki/x509.h"
+#include "pki/pair.h"
 
 #include "base/own.h"
 
@@ -53,6 +53,28 @@ static void check_key(EVP_PKEY *key)
 			abort();
 }
 
+/* A chain, a zero byte, a key. What the glance takes, the thorough reading takes. */
+static void check_pair(struct str_view text)
+{
+	struct str_view key_text = text, chain_text = sv_split(&key_text, '\0');
+	AUTO(auto_chain) struct cert_chain chain = {0};
+	AUTO(auto_key) EVP_PKEY *key = NULL;
+	struct cert_info info;
+	struct err err = {0};
+	struct pair pair;
+
+	if (!pair_glance(chain_text, key_text, &pair))
+		return;
+	key = key_from_pem(key_text, &err);
+	if (chain_from_pem(chain_text, &chain, &err) != 0 || chain.count != pair.chain_count ||
+	    !key_same_public(key, X509_get0_pubkey(chain.certs[0])) ||
+	    cert_info_read(chain.certs[0], &info, &err) != 0 ||
+	    info.name_count != pair.name_count || info.not_after != pair.not_after)
+		abort();
+	cert_info_deinit(&info);
+	pair_deinit(&pair);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str_view text = sv_new((const char *)data, size);
@@ -67,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	key = key_from_pem(text, &err);
 	if (key != NULL)
 		check_key(key);
+	check_pair(text);
 	if (ERR_peek_error() != 0)
 		abort();
 	return 0;
