@@ -2,6 +2,7 @@
 #include "cli/args.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/own.h"
 
 #include <stdlib.h>
@@ -176,6 +177,21 @@ static int add_alone(struct reader *reader, enum flag_id id, const char *as_type
 	return add_value(reader, id, reader->argv[++reader->at]);
 }
 
+static int unknown_flag(const struct reader *reader, struct str_view arg)
+{
+	struct nearest nearest;
+
+	nearest_init(&nearest, sv_skip(arg, 2));
+	for (int id = FLAG_NONE + 1; id < FLAG_COUNT; id++) {
+		if (usable(reader, (enum flag_id)id))
+			nearest_offer(&nearest, flags[id].name);
+	}
+	return err_set(reader->err, ERR_INVALID, "unknown flag: %.*s%s%s%s", SV_ARG(arg),
+		       nearest.best == NULL ? "" : ": is \"--",
+		       nearest.best == NULL ? "" : nearest.best,
+		       nearest.best == NULL ? "" : "\" meant?");
+}
+
 static int read_long(struct reader *reader, const char *arg)
 {
 	const char *equals = strchr(arg, '=');
@@ -183,7 +199,7 @@ static int read_long(struct reader *reader, const char *arg)
 	enum flag_id id = find_name(reader, sv_new(arg + 2, len - 2));
 
 	if (id == FLAG_NONE)
-		return err_set(reader->err, ERR_INVALID, "unknown flag: %.*s", (int)len, arg);
+		return unknown_flag(reader, sv_new(arg, len));
 	return equals == NULL ? add_alone(reader, id, arg) : add_value(reader, id, equals + 1);
 }
 

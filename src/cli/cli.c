@@ -175,6 +175,15 @@ int cli_learn(struct cli *cli)
 	return 0;
 }
 
+static void unknown_kind(struct cli *cli, struct str_view word)
+{
+	const char *meant = kinds_meant(&cli->kinds, word);
+	AUTO(auto_free) char *hint = meant == NULL ? NULL : xasprintf("is \"%s\" meant?", meant);
+
+	cli_error(cli, "the server doesn't have a resource type \"%.*s\" (%s)", SV_ARG(word),
+		  hint != NULL ? hint : "sallyport api-resources lists them");
+}
+
 const struct kind_info *cli_kind(struct cli *cli, struct str_view word)
 {
 	const struct kind_info *kind;
@@ -183,9 +192,6 @@ const struct kind_info *cli_kind(struct cli *cli, struct str_view word)
 		return NULL;
 	kind = kinds_by_word(&cli->kinds, word);
 	if (kind == NULL)
-		cli_error(cli,
-			  "the server doesn't have a resource type \"%.*s\" "
-			  "(sallyport api-resources lists them)",
-			  SV_ARG(word));
+		unknown_kind(cli, word);
 	return kind;
 }

@@ -2,6 +2,7 @@
 #include "cli/kinds.h"
 
 #include "base/enc.h"
+#include "base/nearest.h"
 #include "base/own.h"
 
 #include <stdlib.h>
@@ -154,6 +155,37 @@ const struct kind_info *kinds_by_gvk(const struct kinds *kinds, struct str_view 
 			return info;
 	}
 	return NULL;
+}
+
+const char *kinds_meant(const struct kinds *kinds, struct str_view word)
+{
+	struct nearest nearest;
+
+	nearest_init(&nearest, word);
+	for (size_t i = 0; i < kinds->count; i++) {
+		nearest_offer(&nearest, kinds->list[i].plural);
+		nearest_offer(&nearest, kinds->list[i].singular);
+	}
+	return nearest.best;
+}
+
+const struct kind_info *kinds_by_name(const struct kinds *kinds, struct str_view kind)
+{
+	struct nearest nearest;
+	const struct kind_info *found = NULL;
+
+	nearest_init(&nearest, kind);
+	for (size_t i = 0; i < kinds->count; i++) {
+		const struct kind_info *row = &kinds->list[i];
+		const char *best = nearest.best;
+
+		if (!row->preferred)
+			continue;
+		nearest_offer(&nearest, row->kind);
+		if (nearest.best != best)
+			found = row;
+	}
+	return found;
 }
 
 bool kind_in_category(const struct kind_info *kind, struct str_view category)

@@ -41,6 +41,10 @@ const struct kind_info *kinds_by_word(const struct kinds *kinds, struct str_view
 /* "gateway.networking.k8s.io/v1", "Gateway" */
 const struct kind_info *kinds_by_gvk(const struct kinds *kinds, struct str_view api_version,
 				     struct str_view kind);
+/* The plural that was meant by a word that is none; NULL: nothing is near. Borrowed. */
+const char *kinds_meant(const struct kinds *kinds, struct str_view word);
+/* The kind of this name or of one that is spelt alike, in whatever group; NULL: none. */
+const struct kind_info *kinds_by_name(const struct kinds *kinds, struct str_view kind);
 bool kind_in_category(const struct kind_info *kind, struct str_view category);
 
 /* "gateway.gateway.networking.k8s.io", "service" */

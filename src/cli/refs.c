@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define VERSION_TEXT_MAX 512
+
 void refs_init(struct refs *refs)
 {
 	*refs = (struct refs){.count = 0};
@@ -59,6 +61,27 @@ static struct ref *add_ref(struct refs *refs, const struct kind_info *kind, cons
 
 /* ---- from files ---- */
 
+/* Of a kind that is known by its name, the version that was meant is told. */
+static int refuse_kind(struct cli *cli, const char *source, const char *version, const char *kind)
+{
+	const struct kind_info *meant = kinds_by_name(&cli->kinds, sv_from(kind));
+	AUTO(auto_free) char *hint = NULL;
+	struct buf api_version;
+
+	buf_init(&api_version, VERSION_TEXT_MAX);
+	if (meant != NULL) {
+		kind_api_version(meant, &api_version);
+		hint = xasprintf("are \"apiVersion: %s\" and \"kind: %s\" meant?",
+				 buf_cstr(&api_version), meant->kind);
+	}
+	buf_deinit(&api_version);
+	return cli_error(
+		cli,
+		"unable to recognize \"%s\": no matches for kind \"%s\" in version \"%s\" (%s)",
+		source, kind, version,
+		hint != NULL ? hint : "sallyport api-resources lists the kinds");
+}
+
 static int refuse_doc(struct cli *cli, const struct manifest_doc *doc)
 {
 	const char *version = json_str_at(doc->json, "apiVersion");
@@ -67,10 +90,7 @@ static int refuse_doc(struct cli *cli, const struct manifest_doc *doc)
 	if (version == NULL || kind == NULL)
 		return cli_error(cli, "%s: a document lacks %s", doc->source,
 				 kind == NULL ? "kind" : "apiVersion");
-	return cli_error(cli,
-			 "unable to recognize \"%s\": no matches for kind \"%s\" in version \"%s\" "
-			 "(sallyport api-resources lists the kinds)",
-			 doc->source, kind, version);
+	return refuse_kind(cli, doc->source, version, kind);
 }
 
 static int check_namespace(struct cli *cli, const char *given)

@@ -1,6 +1,7 @@
 /* cli/verb.c - from the command line to the verb, and the help */
 #include "cli/verb.h"
 
+#include "base/nearest.h"
 #include "base/own.h"
 
 #include <stdlib.h>
@@ -89,13 +90,60 @@ static char *second_words(const struct verb *rows, const char *word)
 	return words;
 }
 
+/* Commands of kubectl that mean nothing here, or are spelt otherwise. */
+static const struct {
+	const char *word, *instead;
+} elsewhere[] = {
+	{"attach", "the daemon runs no containers"},
+	{"auth", "who may use the control socket may do all; see FILES in man sallyport"},
+	{"autoscale", "the daemon runs no containers"},
+	{"cluster-info", "use 'sallyport status'"},
+	{"config", "there is one daemon: --socket or SALLYPORT_SOCKET names its socket"},
+	{"cp", "the daemon runs no containers"},
+	{"debug", "the daemon runs no containers"},
+	{"drain", "there is one host; 'systemctl stop sallyportd' ends requests in order"},
+	{"exec", "the daemon runs no containers"},
+	{"expose", "write a Service with its EndpointSlice, or a Backend: man sallyport-backend"},
+	{"logs", "use 'journalctl -u sallyportd', or 'sallyport get events -A'"},
+	{"port-forward", "write a Gateway and a route: man sallyport-tcproute"},
+	{"proxy", "use 'curl --unix-socket /run/sallyport/sallyport.sock http://localhost/...'"},
+	{"run", "the daemon runs no containers"},
+	{"scale", "the daemon runs no containers"},
+	{"set", "use 'sallyport patch' or 'sallyport edit'"},
+	{"top", "use 'sallyport get --raw /metrics': man sallyport-metrics"},
+};
+
+static const char *instead_of(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++) {
+		if (strcmp(elsewhere[i].word, word) == 0)
+			return elsewhere[i].instead;
+	}
+	return NULL;
+}
+
+static const char *nearest_verb(const struct verb *rows, const char *word)
+{
+	struct nearest nearest;
+
+	nearest_init(&nearest, sv_from(word));
+	for (const struct verb *verb = rows; verb->name != NULL; verb++)
+		nearest_offer(&nearest, verb->name);
+	return nearest.best;
+}
+
 static int unknown_verb(struct cli *cli, const struct verb *rows, const char *word)
 {
 	AUTO(auto_free) char *seconds = second_words(rows, word);
+	const char *instead = instead_of(word), *meant = nearest_verb(rows, word);
 
 	if (seconds[0] != '\0')
 		return cli_usage(cli, "%s needs a second word:%s", word, seconds);
-	return cli_usage(cli, "unknown command \"%s\" for \"sallyport\"", word);
+	if (instead != NULL)
+		return cli_usage(cli, "there is no command \"%s\": %s", word, instead);
+	return cli_usage(cli, "unknown command \"%s\" for \"sallyport\"%s%s%s", word,
+			 meant == NULL ? "" : ": is \"", meant == NULL ? "" : meant,
+			 meant == NULL ? "" : "\" meant?");
 }
 
 /* ---- running it ---- */

@@ -5,6 +5,7 @@
 #include "resource/meta.h"
 #include "resource/schema.h"
 
+#define MEANT_MAX        8 /* unknown fields of an object for which the known ones are looked through */
 #define UNKNOWN_TEXT_MAX 2048 /* more than one path always fits */
 
 /* ---- what the body is ---- */
@@ -79,17 +80,44 @@ struct unknown {
 	struct buf list; /* 'unknown field "a", unknown field "b"', as many as fit */
 };
 
-static void unknown_found(void *arg, const char *path)
+/* 'unknown field "spec.listners" (is "listeners" meant?)' */
+static void name_unknown(struct buf *out, const struct unknown *unknown, const char *path,
+			 const char *name, const struct schema_node *fields)
+{
+	struct buf meant;
+
+	(void)buf_addf(out, "unknown field \"%s\"", path);
+	buf_init(&meant, UNKNOWN_TEXT_MAX);
+	if (unknown->count <= MEANT_MAX && schema_meant(fields, name, &meant))
+		(void)buf_addf(out, " (is \"%s\" meant?)", buf_cstr(&meant));
+	buf_deinit(&meant);
+}
+
+static void warn_unknown(const struct unknown *unknown, const char *path, const char *name,
+			 const struct schema_node *fields)
+{
+	struct buf text;
+
+	buf_init(&text, UNKNOWN_TEXT_MAX);
+	name_unknown(&text, unknown, path, name, fields);
+	json_array_append_new(unknown->warnings, json_sv(buf_view(&text)));
+	buf_deinit(&text);
+}
+
+static void unknown_found(void *arg, const char *path, const char *name,
+			  const struct schema_node *fields)
 {
 	struct unknown *unknown = arg;
 
 	unknown->count++;
-	if (unknown->fields == FIELDS_STRICT)
-		buf_addf(&unknown->list, "%sunknown field \"%s\"",
-			 buf_len(&unknown->list) == 0 ? "" : ", ", path);
-	else if (unknown->fields == FIELDS_WARN && unknown->warnings != NULL &&
-		 json_array_size(unknown->warnings) < CAUSES_MAX)
-		json_array_append_new(unknown->warnings, json_fmt("unknown field \"%s\"", path));
+	if (unknown->fields == FIELDS_STRICT) {
+		if (buf_len(&unknown->list) > 0)
+			(void)buf_addf(&unknown->list, ", ");
+		name_unknown(&unknown->list, unknown, path, name, fields);
+	} else if (unknown->fields == FIELDS_WARN && unknown->warnings != NULL &&
+		   json_array_size(unknown->warnings) < CAUSES_MAX) {
+		warn_unknown(unknown, path, name, fields);
+	}
 }
 
 /* The status of a write to the main resource is the daemon's, not the writer's. */

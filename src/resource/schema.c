@@ -100,7 +100,7 @@ void schema_prune(const struct schema_node *fields, json_t *object, struct where
 		size_t mark = where_member(where, name);
 
 		if (row == NULL) {
-			unknown(arg, where->text);
+			unknown(arg, where->text, name, fields);
 			json_object_del(object, name);
 		} else if (json_is_null(value)) {
 			json_object_del(object, name);

@@ -127,9 +127,15 @@ size_t where_to(struct where *where, const char *fmt, ...) __attribute__((format
 void where_back(struct where *where, size_t mark);
 
 /* ---- the walker; fields: rows up to END ---- */
-typedef void schema_unknown_fn(void *arg, const char *path);
+/* An unknown member: its path, its name, and the rows among which it is not. */
+typedef void schema_unknown_fn(void *arg, const char *path, const char *name,
+			       const struct schema_node *fields);
 void schema_prune(const struct schema_node *fields, json_t *object, struct where *where,
 		  schema_unknown_fn *unknown, void *arg);
+/* The member that was meant by an unknown name, "listeners": one that is spelt alike, or one of the
+ * name a level or two deeper ("tls.certificateRefs"). False: none. For the first few alone: it looks
+ * at every row. */
+bool schema_meant(const struct schema_node *fields, const char *name, struct buf *out);
 void schema_default(const struct schema_node *fields, json_t *object);
 void schema_check(const struct schema_node *fields, const json_t *object, struct where *where,
 		  struct causes *causes);

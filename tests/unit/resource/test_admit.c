@@ -328,7 +328,8 @@ static void test_unknown_strict(void **state)
 		{"metadata.colour", "red",
 		 "strict decoding error: unknown field \"metadata.colour\""},
 		{"spec.listeners.0.tls", "{mod: x}",
-		 "strict decoding error: unknown field \"spec.listeners[0].tls.mod\"; also wrong: "
+		 "strict decoding error: unknown field \"spec.listeners[0].tls.mod\" (is \"mode\" "
+		 "meant?); also wrong: "
 		 "[spec.listeners[0].tls: Forbidden: protocol HTTP has no TLS, "},
 		{"spec.listeners.0.Port", "80",
 		 "strict decoding error: unknown field \"spec.listeners[0].Port\""},
@@ -386,6 +387,41 @@ static void test_unknown_warn_and_ignore(void **state)
 	assert_non_null(ignored.object);
 	assert_null(json_at(ignored.object, "spec.colour"));
 	assert_int_equal(json_array_size(ignored.warnings), 0);
+}
+
+/* What was spelt wrong, or indented too little, is named. */
+static void test_unknown_meant(void **state)
+{
+	static const struct {
+		const char *path, *meant;
+	} cases[] = {
+		{"spec.listners", "listeners"},
+		{"spec.gatewayClasName", "gatewayClassName"},
+		{"spec.listeners.0.Port", "port"},
+		{"spec.listeners.0.protcol", "protocol"},
+		{"spec.certificateRefs", "listeners[].tls.certificateRefs"},
+		{"spec.listeners.0.certificateRefs", "tls.certificateRefs"},
+		{"spec.port", "listeners[].port"},
+		{"metadata.lables", "labels"},
+		{"annotations", "metadata.annotations"},
+		{"spec.colour", NULL},
+		{"spec.listeners.0.x", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(auto_json) json_t *body = doc(GATEWAY);
+		AUTO(auto_free) char *words = NULL;
+
+		json_set_at(body, cases[i].path, json_string("x"));
+
+		AUTO(admitted_deinit) struct admitted now = admit(body, NULL, FIELDS_STRICT);
+
+		words = xasprintf("(is \"%s\" meant?)", cases[i].meant);
+		if ((strstr(now.err.msg, "meant") != NULL) != (cases[i].meant != NULL) ||
+		    (cases[i].meant != NULL && strstr(now.err.msg, words) == NULL))
+			fail_msg("%s: %s", cases[i].path, now.err.msg);
+	}
 }
 
 static void test_long_unknown_name(void **state)
@@ -561,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_strict),
 		cmocka_unit_test(test_unknown_all_at_once),
 		cmocka_unit_test(test_unknown_warn_and_ignore),
+		cmocka_unit_test(test_unknown_meant),
 		cmocka_unit_test(test_long_unknown_name),
 		cmocka_unit_test(test_all_mistakes),
 		cmocka_unit_test(test_causes_are_bounded),
