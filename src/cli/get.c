@@ -1,5 +1,6 @@
 /* cli/get.c - get: tables that the server made, or objects in another form */
 #include "cli/get.h"
+#include "cli/custom_columns.h"
 #include "cli/verb.h"
 
 #include "base/own.h"
@@ -16,6 +17,8 @@ char *get_path(const struct get *get, const struct kind_info *kind, const char *
 	const struct args *args = &get->cli->args;
 	char *path = kind_path(kind, ns, name, get->sub);
 
+	if (form_is_table(&get->form) && args_text(args, FLAG_SORT_BY) != NULL)
+		path_add(&path, "includeObject", "Object");
 	if (name != NULL)
 		return path;
 	path_add(&path, "labelSelector", args_text(args, FLAG_SELECTOR));
@@ -38,6 +41,17 @@ const char *get_accept(const struct get *get)
 }
 
 /* ---- what is shown ---- */
+
+/* Rows of a table, or objects. */
+static int sort(struct get *get, json_t *values, bool rows)
+{
+	const char *by = args_text(&get->cli->args, FLAG_SORT_BY);
+	struct err err = {.code = ERR_NONE};
+
+	if (by == NULL || sort_values(values, rows ? "object" : NULL, sv_from(by), &err) == 0)
+		return EXIT_DONE;
+	return cli_usage(get->cli, "--sort-by: %s", err.msg);
+}
 
 /* A table for each kind, an empty line between. */
 static void show_table(struct get *get, const struct kind_info *kind, const json_t *table)
@@ -121,6 +135,7 @@ static int get_refs(struct get *get, const struct refs *refs)
 			else
 				take(get, &table, answer);
 		}
+		rc = worse(rc, sort(get, json_object_get(table, "rows"), true));
 		show_table(get, kind, table);
 	}
 	return rc;
@@ -168,6 +183,7 @@ static int get_kind(struct get *get, const struct kind_info *kind)
 	AUTO(auto_json) json_t *answer = NULL;
 	AUTO(auto_json) json_t *table = NULL;
 	struct fault fault;
+	int rc;
 
 	fault_init(&fault);
 	answer = ask(get, kind, get->everywhere ? NULL : get->cli->ns, NULL, &fault);
@@ -175,8 +191,10 @@ static int get_kind(struct get *get, const struct kind_info *kind)
 		return fail(get, &fault);
 	take(get, &table, answer);
 	get->table.with_namespace = get->everywhere && kind->namespaced;
-	show_table(get, kind, table);
-	return EXIT_DONE;
+	rc = sort(get, json_object_get(table, "rows"), true);
+	if (rc == EXIT_DONE)
+		show_table(get, kind, table);
+	return rc;
 }
 
 static int get_listed(struct get *get, const struct word_kinds *kinds)
@@ -208,6 +226,8 @@ static int show_items(struct get *get)
 		return objects_print(get->cli, &get->form, json_array_get(get->items, 0));
 	if (get->single)
 		return EXIT_DONE; /* an error, or an absent one to be ignored */
+	if (sort(get, get->items, false) != EXIT_DONE)
+		return EXIT_USAGE;
 	list = objects_list(json_incref(get->items));
 	return objects_print(get->cli, &get->form, list);
 }

@@ -48,6 +48,7 @@ static void show_object(struct show *show, const json_t *object)
 	if (get->form.form == FORM_YAML && get->shown++ > 0)
 		out_fmt(&get->cli->out, "---\n");
 	show->rc = worse(show->rc, objects_print(get->cli, &get->form, object));
+	get->form.no_headers = true;
 	(void)fflush(get->cli->out.file);
 }
 

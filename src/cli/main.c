@@ -16,12 +16,57 @@ static const struct verb verbs[] = {
 		.run = verb_apply,
 	},
 	{
+		.name = "diff",
+		.usage = "diff -f FILE",
+		.summary = "Show what apply would change",
+		.details =
+			"Runs diff -u -N, or what KUBECTL_EXTERNAL_DIFF names. Exit status 0: no\n"
+			"difference, 1: differences, 2 or more: an error.\n\n"
+			"Examples:\n"
+			"  sallyport diff -f site.yaml\n",
+		.flags = {FLAG_FILE, FLAG_RECURSIVE, FLAG_VALIDATE, FLAG_SERVER_SIDE,
+			  FLAG_FIELD_MANAGER},
+		.run = verb_diff,
+	},
+	{
+		.name = "create namespace",
+		.alias = "create ns",
+		.usage = "create namespace NAME",
+		.summary = "Create a Namespace",
+		.flags = {FLAG_DRY_RUN, FLAG_OUTPUT, FLAG_VALIDATE, FLAG_FIELD_MANAGER},
+		.run = verb_create_namespace,
+	},
+	{
+		.name = "create secret",
+		.usage = "create secret (tls NAME --cert FILE --key FILE | generic NAME ...)",
+		.summary = "Create a Secret from files",
+		.details = "Examples:\n"
+			   "  sallyport create secret tls site --cert fullchain.pem --key "
+			   "privkey.pem\n"
+			   "  sallyport create secret generic dns-token --from-file "
+			   "token=/root/token\n",
+		.flags = {FLAG_TLS_CERT, FLAG_TLS_KEY, FLAG_FROM_FILE, FLAG_FROM_LITERAL,
+			  FLAG_SECRET_TYPE, FLAG_DRY_RUN, FLAG_OUTPUT, FLAG_VALIDATE,
+			  FLAG_FIELD_MANAGER},
+		.run = verb_create_secret,
+	},
+	{
+		.name = "create configmap",
+		.alias = "create cm",
+		.usage = "create configmap NAME --from-file FILE",
+		.summary = "Create a ConfigMap from files",
+		.details = "Examples:\n"
+			   "  sallyport create configmap ca --from-file ca.crt\n",
+		.flags = {FLAG_FROM_FILE, FLAG_FROM_LITERAL, FLAG_DRY_RUN, FLAG_OUTPUT,
+			  FLAG_VALIDATE, FLAG_FIELD_MANAGER},
+		.run = verb_create_configmap,
+	},
+	{
 		.name = "create",
-		.usage = "create (-f FILE | namespace NAME)",
+		.usage = "create -f FILE",
 		.summary = "Create objects that do not exist yet",
 		.details = "Examples:\n"
-			   "  sallyport create -f gateway.yaml\n"
-			   "  sallyport create namespace shop\n",
+			   "  sallyport create -f gateway.yaml\n",
 		.flags = {FLAG_FILE, FLAG_RECURSIVE, FLAG_DRY_RUN, FLAG_VALIDATE, FLAG_OUTPUT,
 			  FLAG_FIELD_MANAGER},
 		.run = verb_create,
@@ -51,6 +96,16 @@ static const struct verb verbs[] = {
 		.flags = {FLAG_TYPE, FLAG_PATCH, FLAG_PATCH_FILE, FLAG_FILE, FLAG_RECURSIVE,
 			  FLAG_DRY_RUN, FLAG_OUTPUT, FLAG_SUBRESOURCE, FLAG_FIELD_MANAGER},
 		.run = verb_patch,
+	},
+	{
+		.name = "edit",
+		.usage = "edit (KIND NAME | KIND/NAME)",
+		.summary = "Change an object in an editor",
+		.details = "The editor is KUBE_EDITOR, VISUAL, EDITOR or vi.\n\n"
+			   "Examples:\n"
+			   "  sallyport edit httproute/site\n",
+		.flags = {FLAG_VALIDATE, FLAG_FIELD_MANAGER},
+		.run = verb_edit,
 	},
 	{
 		.name = "annotate",
@@ -87,8 +142,29 @@ static const struct verb verbs[] = {
 		.flags = {FLAG_OUTPUT, FLAG_ALL_NAMESPACES, FLAG_SELECTOR, FLAG_FIELD_SELECTOR,
 			  FLAG_WATCH, FLAG_WATCH_ONLY, FLAG_NO_HEADERS, FLAG_SHOW_LABELS,
 			  FLAG_SHOW_KIND, FLAG_IGNORE_NOT_FOUND, FLAG_FILE, FLAG_RECURSIVE,
-			  FLAG_SUBRESOURCE, FLAG_RAW},
+			  FLAG_SUBRESOURCE, FLAG_RAW, FLAG_SORT_BY},
 		.run = verb_get,
+	},
+	{
+		.name = "events",
+		.usage = "events [--for KIND/NAME]",
+		.summary = "Show what happened, oldest first",
+		.details = "Examples:\n"
+			   "  sallyport events --for certificate/site\n"
+			   "  sallyport events -A --types=Warning -w\n",
+		.flags = {FLAG_EVENTS_FOR, FLAG_EVENT_TYPES, FLAG_ALL_NAMESPACES, FLAG_WATCH,
+			  FLAG_NO_HEADERS, FLAG_OUTPUT},
+		.run = verb_events,
+	},
+	{
+		.name = "explain",
+		.usage = "explain KIND[.FIELD...]",
+		.summary = "Show the fields of a kind",
+		.details = "Examples:\n"
+			   "  sallyport explain gateway.spec.listeners\n"
+			   "  sallyport explain httproute --recursive\n",
+		.flags = {FLAG_EXPLAIN_ALL},
+		.run = verb_explain,
 	},
 	{
 		.name = "describe",
@@ -117,7 +193,8 @@ static const struct verb verbs[] = {
 	},
 	{
 		.name = "wait",
-		.usage = "wait " OBJECTS " --for=(condition=TYPE[=VALUE] | delete | create)",
+		.usage = "wait " OBJECTS
+			 " --for=(condition=TYPE | jsonpath={.PATH}=VALUE | delete | create)",
 		.summary = "Wait until objects are as they should be",
 		.details = "Waits 30 seconds unless --timeout says otherwise; 0 looks once. On a\n"
 			   "certificate the steps of its order are shown meanwhile.\n\n"

@@ -2,6 +2,7 @@
 #include "cli/objects.h"
 
 #include "base/own.h"
+#include "cli/custom_columns.h"
 #include "cli/jsonpath.h"
 #include "codec/yaml.h"
 
@@ -14,8 +15,13 @@ int form_read(struct cli *cli, struct objects_form *form)
 	static const struct {
 		const char *text;
 		enum form form;
-	} forms[] = {{"", FORM_TABLE},    {"wide", FORM_WIDE}, {"json", FORM_JSON},
-		     {"yaml", FORM_YAML}, {"name", FORM_NAME}, {"jsonpath", FORM_JSONPATH}};
+	} forms[] = {{"", FORM_TABLE},
+		     {"wide", FORM_WIDE},
+		     {"json", FORM_JSON},
+		     {"yaml", FORM_YAML},
+		     {"name", FORM_NAME},
+		     {"jsonpath", FORM_JSONPATH},
+		     {"custom-columns", FORM_COLUMNS}};
 	const char *text = args_text(&cli->args, FLAG_OUTPUT);
 	struct str_view template = sv_from(text == NULL ? "" : text);
 	struct str_view word = sv_split(&template, '=');
@@ -23,15 +29,20 @@ int form_read(struct cli *cli, struct objects_form *form)
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		if (!sv_eq(word, sv_from(forms[i].text)))
 			continue;
-		*form = (struct objects_form){.form = forms[i].form, .template = template};
-		if (form->form != FORM_JSONPATH || template.len > 0)
+		*form = (struct objects_form){
+			.form = forms[i].form,
+			.template = template,
+			.no_headers = args_bool(&cli->args, FLAG_NO_HEADERS, false)};
+		if (form->form < FORM_JSONPATH || template.len > 0)
 			return 0;
-		return cli_usage(cli, "template format specified but no template given: "
-				      "-o jsonpath={.metadata.name}");
+		return cli_usage(cli, "template format specified but no template given: -o %s",
+				 form->form == FORM_COLUMNS
+					 ? "custom-columns=NAME:.metadata.name,AGE:..."
+					 : "jsonpath={.metadata.name}");
 	}
 	return cli_usage(cli,
 			 "unable to match a printer suitable for the output format \"%s\", allowed "
-			 "formats are: json,jsonpath,name,wide,yaml",
+			 "formats are: custom-columns,json,jsonpath,name,wide,yaml",
 			 text);
 }
 
@@ -121,6 +132,8 @@ int objects_print(struct cli *cli, const struct objects_form *form, const json_t
 		return print_yaml(cli, value);
 	case FORM_JSONPATH:
 		return print_jsonpath(cli, form->template, value);
+	case FORM_COLUMNS:
+		return custom_columns_print(cli, form, value);
 	case FORM_TABLE:
 	case FORM_WIDE:
 	case FORM_NAME:

@@ -4,11 +4,12 @@
 
 #include "cli/cli.h"
 
-enum form { FORM_TABLE, FORM_WIDE, FORM_JSON, FORM_YAML, FORM_NAME, FORM_JSONPATH };
+enum form { FORM_TABLE, FORM_WIDE, FORM_JSON, FORM_YAML, FORM_NAME, FORM_JSONPATH, FORM_COLUMNS };
 
 struct objects_form {
 	enum form form;
-	struct str_view template; /* of jsonpath */
+	struct str_view template; /* of jsonpath and custom-columns */
+	bool no_headers;          /* of custom-columns */
 };
 
 /* Reads -o. 0, or EXIT_USAGE: it was said. */

@@ -1,6 +1,7 @@
 /* cli/wait.c - wait: until conditions hold, or objects are there or gone */
 #include "cli/condition.h"
 #include "cli/follow.h"
+#include "cli/jsonpath.h"
 #include "cli/objects.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
@@ -14,12 +15,14 @@
 #define TIMEOUT_WEEK    (INT64_C(7) * 24 * 3600 * 1000)
 #define WORDS_MAX       65536
 
-enum aim { AIM_CONDITION, AIM_DELETE, AIM_CREATE };
+#define FOR_WORDS "condition=TYPE[=VALUE], jsonpath={.PATH}[=VALUE], delete or create"
+
+enum aim { AIM_CONDITION, AIM_DELETE, AIM_CREATE, AIM_VALUE };
 
 struct waiting {
 	struct objects_form form;
 	enum aim aim;
-	struct str_view type, value; /* of a condition */
+	struct str_view type, value; /* of a condition; or a path, and what is to stand there */
 	int64_t deadline;            /* monotonic ms, of all objects together */
 	bool once;                   /* --timeout=0: as it is now */
 
@@ -31,14 +34,34 @@ struct waiting {
 
 /* ---- what for ---- */
 
+/* "{.status.phase}=Active"; without a value anything may stand there. */
+static int read_path(struct cli *cli, struct waiting *waiting, struct str_view text)
+{
+	size_t end = sv_find_sv(text, SV("}="));
+	struct err err = {.code = ERR_NONE};
+	struct buf none;
+	int rc;
+
+	waiting->aim = AIM_VALUE;
+	waiting->type = end == SV_NOT_FOUND ? text : sv_head(text, end + 1);
+	waiting->value = end == SV_NOT_FOUND ? SV_NONE : sv_skip(text, end + 2);
+	if (!sv_starts(text, SV("{")))
+		return cli_usage(cli, "--for: jsonpath={.PATH}=VALUE is due");
+	buf_init(&none, WORDS_MAX);
+	rc = jsonpath_text(waiting->type, NULL, &none, &err);
+	buf_deinit(&none);
+	return rc == 0 ? EXIT_DONE : cli_usage(cli, "--for: %s", err.msg);
+}
+
 static int read_for(struct cli *cli, struct waiting *waiting)
 {
 	const char *text = args_text(&cli->args, FLAG_FOR);
 	struct str_view rest = sv_from(text), word = sv_split(&rest, '=');
 
 	if (text == NULL)
-		return cli_usage(cli, "must specify --for: condition=TYPE[=VALUE], delete or "
-				      "create");
+		return cli_usage(cli, "must specify --for: " FOR_WORDS);
+	if (rest.data != NULL && sv_eq(word, SV("jsonpath")))
+		return read_path(cli, waiting, rest);
 	if (rest.data == NULL && sv_eq_nocase(word, SV("delete"))) {
 		waiting->aim = AIM_DELETE;
 		return 0;
@@ -48,10 +71,7 @@ static int read_for(struct cli *cli, struct waiting *waiting)
 		return 0;
 	}
 	if (!sv_eq(word, SV("condition")) || rest.len == 0)
-		return cli_usage(cli,
-				 "unrecognized condition: \"%s\"; condition=TYPE[=VALUE], delete "
-				 "or create is due",
-				 text);
+		return cli_usage(cli, "unrecognized condition: \"%s\"; " FOR_WORDS " is due", text);
 	waiting->type = sv_split(&rest, '=');
 	waiting->value = rest.data == NULL ? SV("True") : rest;
 	return 0;
@@ -73,6 +93,25 @@ static int read_flags(struct cli *cli, struct waiting *waiting)
 
 /* ---- one object ---- */
 
+static bool value_met(const struct waiting *waiting, const json_t *object)
+{
+	struct err err = {.code = ERR_NONE};
+	struct buf text;
+	bool met;
+
+	buf_init(&text, WORDS_MAX);
+	met = jsonpath_text(waiting->type, object, &text, &err) == 0 &&
+	      (waiting->value.data == NULL ? buf_len(&text) > 0
+					   : sv_eq(buf_view(&text), waiting->value));
+	buf_deinit(&text);
+	return met;
+}
+
+static bool needs_object(const struct waiting *waiting)
+{
+	return waiting->aim == AIM_CONDITION || waiting->aim == AIM_VALUE;
+}
+
 static bool is_met(const struct waiting *waiting, const json_t *object)
 {
 	switch (waiting->aim) {
@@ -80,6 +119,8 @@ static bool is_met(const struct waiting *waiting, const json_t *object)
 		return object == NULL;
 	case AIM_CREATE:
 		return object != NULL;
+	case AIM_VALUE:
+		return object != NULL && value_met(waiting, object);
 	case AIM_CONDITION:
 	default:
 		return object != NULL && condition_met(object, waiting->type, waiting->value);
@@ -96,8 +137,7 @@ static bool see(void *arg, const json_t *object)
 	waiting->absent = object == NULL;
 	if (object != NULL && !waiting->met)
 		progress_see(waiting->progress, object);
-	return !waiting->met && !waiting->once &&
-	       !(waiting->aim == AIM_CONDITION && waiting->absent);
+	return !waiting->met && !waiting->once && !(needs_object(waiting) && waiting->absent);
 }
 
 static void beside(void *arg, struct watches *watches)
@@ -169,7 +209,7 @@ static int wait_one(struct cli *cli, void *arg, const struct ref *ref)
 	fault_deinit(&fault);
 	if (waiting->met)
 		rc = tell_met(cli, waiting, ref);
-	else if (waiting->absent && waiting->aim == AIM_CONDITION)
+	else if (waiting->absent && needs_object(waiting))
 		rc = tell_absent(cli, ref);
 	else
 		rc = tell_late(cli, waiting, ref);
