@@ -86,10 +86,12 @@ static int refuse_doc(struct cli *cli, const struct manifest_doc *doc)
 {
 	const char *version = json_str_at(doc->json, "apiVersion");
 	const char *kind = json_str_at(doc->json, "kind");
+	struct str_view name = json_sv_at(doc->json, "metadata.name");
 
 	if (version == NULL || kind == NULL)
-		return cli_error(cli, "%s: a document lacks %s", doc->source,
-				 kind == NULL ? "kind" : "apiVersion");
+		return cli_error(cli, "%s: a document%s%.*s%s lacks %s", doc->source,
+				 name.len == 0 ? "" : " (metadata.name \"", SV_ARG(name),
+				 name.len == 0 ? "" : "\")", kind == NULL ? "kind" : "apiVersion");
 	return refuse_kind(cli, doc->source, version, kind);
 }
 

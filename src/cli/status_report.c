@@ -123,6 +123,19 @@ static void copy(json_t *to, const char *key, const json_t *from, const char *pa
 		json_object_set(to, key, value);
 }
 
+static bool is_false(const json_t *conditions, const char *type)
+{
+	return sv_eq(json_sv_at(condition_find(conditions, sv_from(type)), "status"), SV("False"));
+}
+
+/* Of a listener or a Gateway that is not programmed the condition that tells why. */
+static const char *telling_type(const json_t *conditions)
+{
+	if (is_false(conditions, "Accepted"))
+		return "Accepted";
+	return is_false(conditions, "ResolvedRefs") ? "ResolvedRefs" : "Programmed";
+}
+
 static void report_listener(json_t *report, const json_t *gateway, const json_t *listener)
 {
 	struct str_view name = json_sv_at(listener, "name");
@@ -145,10 +158,7 @@ static void report_listener(json_t *report, const json_t *gateway, const json_t 
 	json_array_append_new(json_object_get(report, "listeners"), row);
 	if (!programmed)
 		problem_of_condition(report, SEVERITY_DEGRADED, object, conditions,
-				     conditions_have_true(conditions, "ResolvedRefs") ||
-						     status == NULL
-					     ? "Programmed"
-					     : "ResolvedRefs");
+				     telling_type(conditions));
 }
 
 /* A Gateway that is refused as a whole serves nothing. */
@@ -164,7 +174,8 @@ static void report_gateway(json_t *report, const json_t *gateway)
 		problem_of_condition(report,
 				     sv_eq(programmed, SV("False")) ? SEVERITY_CRITICAL
 								    : SEVERITY_DEGRADED,
-				     object, conditions, "Programmed");
+				     object, conditions,
+				     is_false(conditions, "Accepted") ? "Accepted" : "Programmed");
 	json_array_foreach(json_at(gateway, "spec.listeners"), i, listener)
 	{
 		report_listener(report, gateway, listener);
@@ -275,7 +286,9 @@ static void report_events(json_t *report, const json_t *events, int64_t now)
 
 	json_array_foreach(events, i, event)
 	{
+		/* Of Gateways the conditions tell it, as it is now. */
 		if (sv_eq(json_sv_at(event, "type"), SV("Warning")) &&
+		    !sv_eq(json_sv_at(event, "involvedObject.kind"), SV("Gateway")) &&
 		    time_of(event) + EVENT_RECENT_S > now)
 			recent[count++] = event;
 	}

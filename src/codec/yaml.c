@@ -52,20 +52,54 @@ static bool tab_at(const struct reader *reader, size_t index)
 	return index < reader->text.len && reader->text.data[index] == '\t';
 }
 
+/* What the commonest mistakes look like to the parser. */
+static const struct {
+	struct str_view problem, hint;
+} hints[] = {
+	{SV_INIT("did not find expected key"), SV_INIT("indent it as the lines around it")},
+	{SV_INIT("mapping values are not allowed"),
+	 SV_INIT("quote a text that holds ': ', or indent as the lines around it")},
+	{SV_INIT("did not find expected alphabetic or numeric character"),
+	 SV_INIT("quote a text that begins with '*' or '&'")},
+	{SV_INIT("found character that cannot start any token"),
+	 SV_INIT("quote a text that begins with '@', '`' or '%'")},
+	{SV_INIT("found unexpected end of stream"), SV_INIT("a quote is not closed")},
+	{SV_INIT("did not find expected ',' or"),
+	 SV_INIT("a comma is missing, or a bracket is not closed")},
+	{SV_INIT("did not find expected '-' indicator"),
+	 SV_INIT("indent the items of a list alike")},
+	{SV_INIT("control characters are not allowed"), SV_INIT("is this a text file?")},
+	{SV_INIT("invalid leading UTF-8 octet"), SV_INIT("save the file as UTF-8")},
+	{SV_INIT("invalid trailing UTF-8 octet"), SV_INIT("save the file as UTF-8")},
+	{SV_INIT("incomplete UTF-8 octet sequence"), SV_INIT("save the file as UTF-8")},
+};
+
+/* " (hint)", or "". Heap. */
+static char *hint_of(const char *problem)
+{
+	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
+		if (sv_starts(sv_from(problem), hints[i].problem))
+			return xasprintf(" (%.*s)", SV_ARG(hints[i].hint));
+	}
+	return xstrdup("");
+}
+
 static void parser_failed(struct reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
 	const char *problem = parser->problem == NULL ? "unreadable YAML" : parser->problem;
+	AUTO(auto_free) char *hint = hint_of(problem);
 
 	if (parser->error == YAML_READER_ERROR)
-		err_set(reader->err, ERR_INVALID, "byte %zu: %s", parser->problem_offset, problem);
+		err_set(reader->err, ERR_INVALID, "byte %zu: %s%s", parser->problem_offset, problem,
+			hint);
 	else if (parser->error == YAML_SCANNER_ERROR && tab_at(reader, parser->problem_mark.index))
 		fail_at(reader, &parser->problem_mark, "a tab: indent with spaces");
 	else if (parser->context != NULL)
-		fail_at(reader, &parser->problem_mark, "%s, %s which began at line %zu", problem,
-			parser->context, parser->context_mark.line + 1);
+		fail_at(reader, &parser->problem_mark, "%s, %s which began at line %zu%s", problem,
+			parser->context, parser->context_mark.line + 1, hint);
 	else
-		fail_at(reader, &parser->problem_mark, "%s", problem);
+		fail_at(reader, &parser->problem_mark, "%s%s", problem, hint);
 }
 
 static int next_event(struct reader *reader, yaml_event_t *event)
@@ -283,7 +317,9 @@ static int member_put(struct reader *reader, const yaml_mark_t *at, json_t *obje
 
 		if (len < 0) {
 			json_decref(value);
-			fail_at(reader, at, "a key must be a text, not %s", json_kind_words(key));
+			fail_at(reader, at, "a key must be a text, not %s%s", json_kind_words(key),
+				json_is_object(key) ? " ({{ }} of a template? render it first)"
+						    : "");
 			return -1;
 		}
 		name = sv_new(text, (size_t)len);

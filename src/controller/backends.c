@@ -243,8 +243,7 @@ static void resolve(struct backends *backends, struct entry *entry, struct resol
 		how.slice_count = slices_of(backends, group, slices);
 	}
 	if (object == NULL)
-		resolved_fail(out, "BackendNotFound", "%s %s/%s does not exist", group->kind,
-			      group->ns, group->name);
+		resolved_fail(out, "BackendNotFound", "it does not exist");
 	else if (how.slices != NULL)
 		resolve_service(&how, object->json, out);
 	else

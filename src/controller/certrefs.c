@@ -142,7 +142,10 @@ static void take_secret(const struct certrefs_env *env, struct gw_listener *list
 		    (note(listener, NOTE_CLUSTER) != NULL || note(listener, NOTE_ISSUER) != NULL))
 			tell_pending(env, listener, id);
 		else
-			fail(listener, "InvalidCertificateRef", "Secret %s does not exist", id);
+			fail(listener, "InvalidCertificateRef",
+			     "Secret %s does not exist: create it, or name who issues it with the "
+			     "annotation cert-manager.io/cluster-issuer of the %s",
+			     id, kind_of_owner(listener));
 		return;
 	}
 	cert = certs_get(env->certs, secret, env->graveyard, &problem);

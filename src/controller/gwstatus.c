@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #define KINDS_TEXT_MAX 512
+#define UNSUPPORTED_PROTOCOL \
+	"its protocol is none of HTTP, HTTPS, TLS, TCP and UDP (in capital letters)"
 
 /* Programmed, once all else is in order. While the workers are slow to take over the newest
  * snapshot what was served of this generation still is, and the rest waits. */
@@ -172,8 +174,7 @@ static void tell_listener_accepted(struct telling *telling, const struct gw_list
 	else if (gateway->state == GATEWAY_REFUSED)
 		tell(telling, "Accepted", COND_FALSE, "Invalid", gateway->message);
 	else if (listener->protocol == LISTENER_UNSUPPORTED)
-		tell(telling, "Accepted", COND_FALSE, "UnsupportedProtocol",
-		     "protocols HTTP, HTTPS, TLS, TCP and UDP are supported");
+		tell(telling, "Accepted", COND_FALSE, "UnsupportedProtocol", UNSUPPORTED_PROTOCOL);
 	else if (listener->clients_refused)
 		tell(telling, "Accepted", COND_FALSE, "NoValidCACertificate",
 		     listener->clients_message);
@@ -352,11 +353,10 @@ static char *bad_message(const struct gw_listener *listener)
 {
 	AUTO(auto_free)
 	char *conflict = listener->conflict == CONFLICT_NONE ? NULL : conflict_message(listener);
-	const char *why = conflict != NULL ? conflict
-			  : listener->protocol == LISTENER_UNSUPPORTED
-				  ? "its protocol is not supported"
-			  : listener->clients_refused ? listener->clients_message
-						      : listener->bind_message;
+	const char *why = conflict != NULL                             ? conflict
+			  : listener->protocol == LISTENER_UNSUPPORTED ? UNSUPPORTED_PROTOCOL
+			  : listener->clients_refused                  ? listener->clients_message
+								       : listener->bind_message;
 
 	if (why == NULL)
 		why = listener->cert_message;

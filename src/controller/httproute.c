@@ -232,17 +232,22 @@ static const struct {
 	enum cond_status status;
 	const char *reason, *message;
 } attach_words[] = {
-	[ATTACH_NO_GATEWAY] = {COND_FALSE, "NoMatchingParent",
-			       "there is no Gateway or ListenerSet of this name, or the Gateway "
-			       "does not allow the ListenerSet"},
+	[ATTACH_NO_GATEWAY] =
+		{COND_FALSE, "NoMatchingParent",
+		 "there is no Gateway or ListenerSet of this name (in the route's own "
+		 "namespace, unless parentRefs names one), or the Gateway does not "
+		 "allow the ListenerSet"},
 	[ATTACH_PENDING] = {COND_UNKNOWN, "Pending", "the Gateway waits"},
 	[ATTACH_NO_LISTENER] = {COND_FALSE, "NoMatchingParent",
-				"the Gateway has no listener of this sectionName and port"},
+				"the Gateway has no listener of this sectionName and port: correct "
+				"parentRefs, or leave both out to attach to all listeners"},
 	[ATTACH_NOT_ALLOWED] =
 		{COND_FALSE, "NotAllowedByListeners",
-		 "no listener admits routes of this kind and namespace (allowedRoutes)"},
+		 "no listener admits routes of this kind and namespace: "
+		 "allowedRoutes.namespaces.from is Same unless the Gateway says All or Selector"},
 	[ATTACH_NO_HOSTNAME] = {COND_FALSE, "NoMatchingListenerHostname",
-				"none of its hostnames is also a listener's"},
+				"none of its hostnames is also a listener's, or fits a wildcard of "
+				"one"},
 	[ATTACH_ACCEPTED] = {COND_TRUE, "Accepted", "the route is accepted"},
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/options.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/own.h"
 #include "codec/yaml.h"
 #include "controller/rules.h"
@@ -185,6 +186,39 @@ static int limit_value(const struct limit_row *row, const json_t *value,
 	return 0;
 }
 
+/* "limits.requestHed: no such limit; is requestHead meant?" */
+static int no_such(const char *prefix, const struct nearest *nearest, const char *what,
+		   struct err *err)
+{
+	AUTO(auto_free)
+	char *hint = nearest->best == NULL ? NULL : xasprintf("is %s meant?", nearest->best);
+
+	return err_set(err, ERR_INVALID, "%s%.*s: no such %s; %s", prefix, SV_ARG(nearest->word),
+		       what, hint != NULL ? hint : "sallyportd.yaml(5) lists them");
+}
+
+static int no_such_limit(const char *key, struct err *err)
+{
+	struct nearest nearest;
+
+	nearest_init(&nearest, sv_from(key));
+	for (size_t i = 0; i < ARRAY_LEN(limit_rows); i++)
+		nearest_offer(&nearest, limit_rows[i].key);
+	return no_such("limits.", &nearest, "limit", err);
+}
+
+static int no_such_setting(const char *key, struct err *err)
+{
+	struct nearest nearest;
+
+	nearest_init(&nearest, sv_from(key));
+	nearest_offer(&nearest, "limits");
+	nearest_offer(&nearest, "allowedBackends");
+	for (unsigned i = 0; i < SET_COUNT; i++)
+		nearest_offer(&nearest, rows[i].key);
+	return no_such("", &nearest, "setting", err);
+}
+
 static int read_limits(struct options *options, json_t *map, struct err *err)
 {
 	const char *key;
@@ -201,9 +235,7 @@ static int read_limits(struct options *options, json_t *map, struct err *err)
 				row = &limit_rows[i];
 		}
 		if (row == NULL)
-			return err_set(err, ERR_INVALID,
-				       "limits.%s: no such limit; sallyportd.yaml(5) lists them",
-				       key);
+			return no_such_limit(key, err);
 		if (limit_value(row, value, &options->limits, err) < 0)
 			return -1;
 	}
@@ -247,7 +279,7 @@ static int read_member(struct options *options, const char *key, json_t *value, 
 		set_value(options, i, number != NULL ? number : json_string_value(value), "file");
 		return 0;
 	}
-	return err_set(err, ERR_INVALID, "%s: no such setting; sallyportd.yaml(5) lists them", key);
+	return no_such_setting(key, err);
 }
 
 static int read_file(struct options *options, struct err *err)

@@ -186,7 +186,10 @@ static int open_access_log(const struct process *process, struct err *err)
 	else
 		fd = open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
 	if (fd < 0)
-		err_set(err, ERR_IO, "access-log %s: %s", where, strerror(errno));
+		err_set(err, ERR_IO,
+			"access-log %s: cannot write it as uid %u: %s; make its directory for that "
+			"user (the systemd unit has /var/log/sallyport), or name another file",
+			where, (unsigned)geteuid(), strerror(errno));
 	return fd;
 }
 

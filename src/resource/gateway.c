@@ -369,6 +369,36 @@ void gateway_validate(const json_t *object, const json_t *old, struct causes *ca
 		validate_address(addresses, i, causes);
 }
 
+/* Any name is one that some controller may know, so what is spelt wrong is not refused. */
+static const char *protocol_meant(struct str_view text)
+{
+	static const char *const known[] = {"HTTP", "HTTPS", "TLS", "TCP", "UDP"};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (sv_eq_nocase(text, sv_from(known[i])) && !sv_eq(text, sv_from(known[i])))
+			return known[i];
+	}
+	return NULL;
+}
+
+void gateway_remark(const json_t *object, json_t *warnings)
+{
+	const json_t *listener;
+	size_t i;
+
+	json_array_foreach(json_at(object, "spec.listeners"), i, listener)
+	{
+		struct str_view protocol = json_sv_at(listener, "protocol");
+		const char *meant = protocol_meant(protocol);
+
+		if (meant != NULL)
+			json_array_append_new(warnings,
+					      json_fmt("spec.listeners[%zu].protocol: \"%.*s\" is "
+						       "not known: is \"%s\" meant?",
+						       i, SV_ARG(protocol), meant));
+	}
+}
+
 json_t *gateway_status(const json_t *object, int64_t now)
 {
 	static const char *const types[] = {"Accepted", "Programmed", NULL};

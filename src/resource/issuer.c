@@ -360,6 +360,27 @@ void issuer_validate(const json_t *object, const json_t *old, struct causes *cau
 		validate_acme(acme, causes);
 }
 
+/* The CA decides what it takes; what no mail can reach it never does. */
+static bool is_mailbox(struct str_view text)
+{
+	size_t at = sv_find(text, '@');
+
+	return at != SV_NOT_FOUND && at > 0 && sv_find(text, ' ') == SV_NOT_FOUND &&
+	       sv_find(sv_skip(text, at + 1), '@') == SV_NOT_FOUND &&
+	       name_is_dns_subdomain(sv_skip(text, at + 1));
+}
+
+void issuer_remark(const json_t *object, json_t *warnings)
+{
+	struct str_view email = json_sv_at(object, "spec.acme.email");
+
+	if (email.len > 0 && !is_mailbox(email))
+		json_array_append_new(warnings,
+				      json_fmt("spec.acme.email: \"%.*s\" is no mail address: most "
+					       "CAs refuse the account",
+					       SV_ARG(email)));
+}
+
 /* ---- references to an issuer ---- */
 
 const struct schema_node issuer_ref_members[] = {

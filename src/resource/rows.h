@@ -65,6 +65,7 @@ validate_fn backendtlspolicy_validate;
 extern const struct schema_node gatewayclass_schema[], gateway_schema[];
 extern const struct column gatewayclass_columns[4], gateway_columns[3];
 validate_fn gatewayclass_validate, gateway_validate;
+remark_fn gateway_remark;
 initial_status_fn gatewayclass_status, gateway_status;
 #define LISTENERS_MAX 64
 extern const struct schema_node listener_item[]; /* of spec.listeners, here and in a ListenerSet */
@@ -114,6 +115,7 @@ extern const struct schema_node solver_members[]; /* of spec.acme.solvers[], and
 extern const struct schema_node issuer_ref_members[];
 extern const struct column issuer_columns[2];
 validate_fn issuer_validate;
+remark_fn issuer_remark;
 void issuer_ref_validate(const json_t *ref, struct causes *causes); /* of spec.issuerRef */
 void solver_validate(const json_t *solver, struct where *where, struct causes *causes);
 

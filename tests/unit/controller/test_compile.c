@@ -110,7 +110,7 @@ static const struct route_case route_cases[] = {
 	{"no backends", "{backendRefs: []}", "True/Accepted", "True/ResolvedRefs", "none", 500,
 	 NULL},
 	{"no such Service", "{backendRefs: [{name: none, port: 80}]}", "True/Accepted",
-	 "False/BackendNotFound", "none", 500, "Service default/none does not exist"},
+	 "False/BackendNotFound", "none", 500, "Service default/none: it does not exist"},
 	{"no such port", "{backendRefs: [{name: web, port: 81}]}", "True/Accepted",
 	 "False/BackendNotFound", "none", 500, "no TCP port 81"},
 	{"unknown kind", "{backendRefs: [{group: x.example, kind: Thing, name: web, port: 80}]}",

@@ -122,6 +122,34 @@ static void test_bundle_or_no_check(void **state)
 		      NULL, &both);
 }
 
+static void test_email_remark(void **state)
+{
+	static const struct {
+		const char *email;
+		size_t warnings;
+	} cases[] = {{"admin@example.com", 0},
+		     {"a+b@mail.example.com", 0},
+		     {"", 0},
+		     {"admin", 1},
+		     {"admin@", 1},
+		     {"@example.com", 1},
+		     {"a b@example.com", 1},
+		     {"a@b@example.com", 1},
+		     {"not an email", 1}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(auto_json) json_t *body = doc(ISSUER);
+
+		json_set_at(body, "spec.acme.email", json_string(cases[i].email));
+
+		AUTO(admitted_deinit) struct admitted made = admit(body, NULL, FIELDS_STRICT);
+
+		if (made.object == NULL || json_array_size(made.warnings) != cases[i].warnings)
+			fail_msg("%s: %zu", cases[i].email, json_array_size(made.warnings));
+	}
+}
+
 static void test_certificate_mistakes(void **state)
 {
 	static const struct mistake mistakes[] = {
@@ -264,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_valid),
 		cmocka_unit_test(test_issuer_mistakes),
 		cmocka_unit_test(test_bundle_or_no_check),
+		cmocka_unit_test(test_email_remark),
 		cmocka_unit_test(test_certificate_mistakes),
 		cmocka_unit_test(test_renewal_times),
 		cmocka_unit_test(test_request),

@@ -203,6 +203,27 @@ static void test_listener_limit(void **state)
 	assert_int_equal(over.causes.list[0].reason, CAUSE_TOO_LONG);
 }
 
+/* A protocol in small letters is none that is known, but may be one of another controller. */
+static void test_protocol_remark(void **state)
+{
+	static const struct {
+		const char *protocol;
+		size_t warnings;
+	} cases[] = {{"HTTP", 0}, {"http", 1}, {"Udp", 1}, {"example.com/proto", 0}, {"SCTP", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(auto_json) json_t *body = doc(GATEWAY);
+
+		json_set_at(body, "spec.listeners.0.protocol", json_string(cases[i].protocol));
+
+		AUTO(admitted_deinit) struct admitted made = admit(body, NULL, FIELDS_STRICT);
+
+		if (made.object == NULL || json_array_size(made.warnings) != cases[i].warnings)
+			fail_msg("%s: %zu", cases[i].protocol, json_array_size(made.warnings));
+	}
+}
+
 static void test_grant_mistakes(void **state)
 {
 	static const struct mistake mistakes[] = {
@@ -228,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_class_mistakes),
 		cmocka_unit_test(test_gateway_mistakes),
 		cmocka_unit_test(test_listener_limit),
+		cmocka_unit_test(test_protocol_remark),
 		cmocka_unit_test(test_grant_mistakes),
 	};
 
