@@ -24,6 +24,10 @@ static void response_over(struct up_stream *stream)
 {
 	const struct http_response *response = &stream->leg.ex->response;
 
+	if (!stream->head_done) { /* interim responses, and then nothing (RFC 9113, section 8.1) */
+		up_stream_fail(stream, 502, "upstream_malformed", false);
+		return;
+	}
 	stream->over = true;
 	if (response->framing == BODY_LENGTH && stream->received != response->length)
 		up_stream_fail(stream, 502, "upstream_truncated", false);
