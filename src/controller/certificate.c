@@ -81,16 +81,29 @@ int64_t certificate_plan(struct cert_look *look, int64_t latest, uint64_t bits)
 			   latest, bits);
 }
 
+static void plan_put(struct cert_run *run, int64_t when, int64_t not_before)
+{
+	plan_drop(run);
+	run->planned = when;
+	run->period = when - not_before;
+	spread_add(certificates_of(run->ctl)->spread, run->planned, run->period);
+}
+
+int64_t certificate_plan_within(struct cert_run *run, int64_t earliest, int64_t latest)
+{
+	uint64_t random = (uint64_t)random_u32() << 32 | random_u32();
+	int64_t when;
+
+	plan_drop(run);
+	when = spread_within(certificates_of(run->ctl)->spread, earliest, latest, random);
+	plan_put(run, when, run->facts.not_before);
+	return when;
+}
+
 void certificate_planned(struct cert_look *look)
 {
-	struct cert_run *run = look->run;
-
-	if (run->planned == look->renewal)
-		return;
-	plan_drop(run);
-	run->planned = look->renewal;
-	run->period = look->renewal - look->not_before;
-	spread_add(certificates_of(look->ctl)->spread, run->planned, run->period);
+	if (look->run->planned != look->renewal)
+		plan_put(look->run, look->renewal, look->not_before);
 }
 
 static void unblock(struct cert_run *run)

@@ -83,6 +83,8 @@ struct cert_look {
 
 /* A time at or before latest at which few others are renewed; bits as spread_pick. */
 int64_t certificate_plan(struct cert_look *look, int64_t latest, uint64_t bits);
+/* A time within the window of a CA at which few others are renewed; it is counted at once. */
+int64_t certificate_plan_within(struct cert_run *run, int64_t earliest, int64_t latest);
 /* Counts look->renewal among the renewals to come. */
 void certificate_planned(struct cert_look *look);
 /* The attempt waits for its CA to recover, or does not (NULL): few are to try. */

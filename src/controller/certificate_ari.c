@@ -124,19 +124,22 @@ static void set_time(json_t *info, const char *name, int64_t wall)
 	json_object_set_new(info, name, json_time(wall));
 }
 
-/* The moment in a new window. One in the past is a notice to renew now; when the CA says so of the
+/* The moment in what is left of a new window: a notice may come to thousands of certificates, and
+ * in the midst of its window. One in the past is a notice to renew now; when the CA says so of the
  * next certificate too, that one waits longer. */
-static void choose(json_t *info, const struct cert_run *run,
-		   const struct acme_renewal_window *window, int64_t now)
+static void choose(json_t *info, struct cert_run *run, const struct acme_renewal_window *window,
+		   int64_t now)
 {
-	struct renewal_dates dates = {run->facts.not_before, run->facts.not_after};
-	uint64_t random = (uint64_t)random_u32() << 32 | random_u32();
+	int64_t end = renewal_latest(run->facts.not_before, run->facts.not_after);
 	int64_t past = json_int_at(info, "pastWindows", 0);
-	int64_t moment = renewal_moment(window->start, window->end, dates, random);
+	int64_t begin = window->start > now ? window->start : now;
 
+	end = window->end < end ? window->end : end;
 	if (window->end > now) {
 		json_object_del(info, "pastWindows");
-		set_time(info, "selectedTime", moment > now ? moment : now);
+		if (begin > end)
+			begin = end > now ? end : now;
+		set_time(info, "selectedTime", certificate_plan_within(run, begin, end));
 		return;
 	}
 	json_object_set_new(info, "pastWindows", json_integer(past + 1));

@@ -25,14 +25,11 @@ int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish 
 	return not_after - before - (int64_t)(spread % (uint64_t)(most + 1));
 }
 
-int64_t renewal_moment(int64_t start, int64_t end, struct renewal_dates dates, uint64_t random)
+int64_t renewal_latest(int64_t not_before, int64_t not_after)
 {
-	int64_t lifetime =
-		dates.not_after > dates.not_before ? dates.not_after - dates.not_before : 0;
-	int64_t latest = dates.not_after - lifetime / 20;
-	int64_t moment = start + (int64_t)(random % (uint64_t)(end - start));
+	int64_t lifetime = not_after > not_before ? not_after - not_before : 0;
 
-	return moment < latest ? moment : latest;
+	return not_after - lifetime / 20;
 }
 
 int64_t renewal_info_wait(int64_t retry_after_ms)

@@ -20,12 +20,9 @@ struct renewal_wish {       /* of a Certificate's spec; at most one is set */
 int64_t renewal_time(int64_t not_before, int64_t not_after, struct renewal_wish wish,
 		     uint64_t spread);
 
-/* A moment within the window that a CA suggests (RFC 9773, section 4.2), at random; in the past
- * when all of the window is. A twentieth of the lifetime is left at least, whatever the CA says. */
-struct renewal_dates {
-	int64_t not_before, not_after;
-};
-int64_t renewal_moment(int64_t start, int64_t end, struct renewal_dates dates, uint64_t random);
+/* The end of every window that a CA suggests (RFC 9773, section 4.2): a twentieth of the lifetime
+ * is left at least, whatever the CA says. */
+int64_t renewal_latest(int64_t not_before, int64_t not_after);
 
 /* Milliseconds until renewal information is asked for again: what the CA said (-1: nothing, then 6
  * hours), at least a minute and at most a day. */

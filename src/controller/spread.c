@@ -102,6 +102,52 @@ int64_t spread_pick(const struct spread *spread, int64_t earliest, int64_t lates
 	return within(best * HOUR + (int64_t)(bits % (uint64_t)HOUR), earliest, latest);
 }
 
+struct part { /* of an hour, that lies within a window */
+	int64_t from, len;
+};
+
+static struct part part_of(int64_t hour, int64_t earliest, int64_t latest)
+{
+	int64_t from = within(hour * HOUR, earliest, latest);
+
+	return (struct part){.from = from,
+			     .len = within((hour + 1) * HOUR, earliest, latest) - from};
+}
+
+/* Renewals an hour, as if all of that hour were like the part of it. */
+static double crowd_of(const struct spread *spread, int64_t hour, struct part part)
+{
+	return (planned(spread, hour) + 1.0) * (double)HOUR / (double)part.len;
+}
+
+int64_t spread_within(const struct spread *spread, int64_t earliest, int64_t latest,
+		      uint64_t random)
+{
+	double least = at_least(FEW, CROWD * spread_mean(spread));
+	int64_t hit, hours, first = hour_of(earliest);
+	struct part place;
+
+	if (latest <= earliest)
+		return earliest;
+	hit = earliest + (int64_t)(random % (uint64_t)(latest - earliest));
+	place = part_of(hour_of(hit), earliest, latest);
+	if (crowd_of(spread, hour_of(hit), place) <= least)
+		return hit;
+	least = crowd_of(spread, hour_of(hit), place);
+	hours = hour_of(latest - 1) - first + 1;
+	hours = hours < HOURS / 2 ? hours : HOURS / 2;
+	for (int64_t i = 1; i < hours; i++) {
+		int64_t hour = first + (hour_of(hit) - first + i) % hours;
+		struct part part = part_of(hour, earliest, latest);
+
+		if (crowd_of(spread, hour, part) < least) {
+			least = crowd_of(spread, hour, part);
+			place = part;
+		}
+	}
+	return place.from + (int64_t)((random >> 32) % (uint64_t)place.len);
+}
+
 /* How much of the time between due and deadline is left: 1 all, 0 nothing. */
 static double time_left(const struct spread_due *what, int64_t deadline, int64_t now)
 {

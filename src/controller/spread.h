@@ -30,6 +30,11 @@ double spread_mean(const struct spread *spread);
  * bits: any, the same for the same certificate: where in the hour. */
 int64_t spread_pick(const struct spread *spread, int64_t earliest, int64_t latest, uint64_t bits);
 
+/* A time of [earliest, latest): the one that random hits, unless its hour is crowded; then one in
+ * the emptiest hour. */
+int64_t spread_within(const struct spread *spread, int64_t earliest, int64_t latest,
+		      uint64_t random);
+
 struct spread_due {
 	int64_t due;      /* when it was to begin */
 	int64_t deadline; /* when it is to be done: the end of the CA's window, else expiry */

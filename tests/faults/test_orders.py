@@ -1,5 +1,6 @@
 """FAULTS.md, section 6: orders and authorizations."""
 import base64
+import socket
 
 import pytest
 
@@ -28,14 +29,22 @@ def test_f51_authorization_invalid(client, lab):
 
 @pytest.mark.parametrize("status", ["expired", "deactivated", "revoked"])
 def test_f52_authorization_gone(client, lab, status):
+    """A new order at once, once: the clock does not move."""
     client.up()
     lab.set("authz-state:status=" + status)
     client.ask()
-    client.clock.forward(1)
-    wait_for(lambda: lab.count("neworder") == 2 or client.failures(), "what comes of it")
-    client.clock.forward(150)
     client.ready()
-    assert lab.count("neworder") == 2
+    assert lab.hits() == 1 and lab.count("neworder") == 2 and client.failures() == 0
+
+
+def test_f52_gone_for_ever(client, lab):
+    """Of the second order too: then the attempt has failed, is told, and waits."""
+    client.up()
+    lab.set("authz-state:status=revoked,times=0")
+    client.ask()
+    client.told("OrderLost", "authorization")
+    client.later(30)
+    assert lab.count("neworder") == 2 and client.failures() == 1
 
 
 def test_f53_authorization_pending(client, lab):
@@ -60,9 +69,11 @@ def test_f53_pending_for_long(client, lab):
         client.later(15)
         return "ValidationTimeout" in client.daemon.text()
     wait_for(gave_up, "ten minutes to pass", 60)
+    client.told("ValidationTimeout", "10 minutes")
     lab.clear()
     client.clock.forward(150)
     client.ready(timeout=60)
+    assert lab.count("neworder") == 0 and client.failures() == 0  # with the order that was there
 
 
 def test_f54_authorization_reused(make_lab, make_client):
@@ -104,17 +115,37 @@ def test_f57_processing_for_hours(client, lab):
             client.daemon.restart()
     assert client.serial() is None and lab.count("neworder") == 1
     assert lab.count("order") <= 40
+    assert "not to be asked before" in client.daemon.condition("certificates", "cert", "Issuing")["message"]
     lab.clear()
     client.later(601)
     client.ready(timeout=60)
     assert lab.count("neworder") == 0
 
 
+def test_f57_processing_for_ever(client, lab):
+    """After six hours the attempt has failed, with what the order says; the next one comes after a back-off."""
+    client.up()
+    lab.set("processing:sec=1000000,retry_after=3600")
+    client.ask()
+    wait_for(lambda: lab.count("finalize") == 1, "the order to be finalized")
+    for _ in range(5):
+        client.later(3700)
+    assert client.failures() == 0 and lab.count("neworder") == 1
+
+    def failed():
+        client.later(600)
+        return client.told("ProcessingTimeout", "processing", timeout=0.1)
+    wait_for(failed, "the end of it", 60, every=0.2)
+
+
 def test_f58_order_not_ready(client, lab):
     client.up()
     lab.set("order-notready")
     client.issue()
-    assert lab.count("neworder") == 1
+    assert lab.hits() == 1 and lab.count("neworder") == 1
+    steps = [r["step"] for r in lab.log()]
+    refused = steps.index("finalize")
+    assert steps[refused + 1] == "order" and "finalize" in steps[refused + 2:]  # looked at before it is asked again
 
 
 def test_f60_order_invalid(client, lab):
@@ -175,7 +206,9 @@ def test_f63_no_location(client, lab):
     client.up()
     lab.set("no-location:step=neworder")
     client.ask()
-    wait_for(lambda: lab.hits() == 1, "the fault")
+    client.told(None, "Location")
+    client.later(30)
+    assert lab.hits() == 1 and lab.count("neworder") == 1  # not before the back-off is over
     client.clock.forward(150)
     client.ready()
     assert lab.count("neworder") <= 2  # Pebble lists the orders of an account: it is found there
@@ -245,22 +278,29 @@ def test_f68_evil_token(client, lab, value):
     client.up()
     lab.set("token-evil:value=" + value)
     client.ask()
-    said = client.told(None)
+    said = client.told("BadToken", "token")
     assert value not in said and value not in client.daemon.text()
-    assert lab.count("chal") == 0
+    assert value not in str(client.daemon.list("orders", "default") + client.daemon.list("events", "default"))
+    assert lab.count("chal") == 0 and client.daemon.list("challenges", "default") == []
 
 
 def test_f69_foreign_urls(client, lab):
+    """Nobody comes there, not even to look."""
     client.up()
-    lab.set("url-foreign")
-    client.ask()
-    client.told(None, "127.0.0.9")
-    assert client.serial() is None
+    with socket.create_server(("127.0.0.9", 0)) as elsewhere:
+        lab.set("url-foreign:base=https://127.0.0.9:%d" % elsewhere.getsockname()[1])
+        client.ask()
+        client.told("UntrustedURL", "127.0.0.9")
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    assert client.serial() is None and lab.count("neworder") == 1
 
 
 def test_f70_other_identifier(client, lab):
     client.up()
     lab.set("id-swap")
     client.ask()
-    client.told(None)
+    client.told("WrongIdentifier", "not ordered")
     assert lab.count("chal") == 0 and client.serial() is None
+    assert "victim.example.org" not in str(client.daemon.list("challenges", "default"))

@@ -55,6 +55,74 @@ static void test_all_hours_full(void **state)
 	spread_free(spread);
 }
 
+static uint64_t random_bits(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return *state ^ *state >> 29;
+}
+
+/* A notice to all certificates at once: each stays in the window, and no hour of it gets many more
+ * than its share, the cut ones at both ends neither. */
+static void test_within(void **state)
+{
+	static const struct {
+		unsigned certificates;
+		int64_t begin, end; /* from now */
+	} cases[] = {{3000, HOUR / 2, DAY + HOUR / 2},
+		     {3000, 59 * 60, 5 * HOUR + 60},
+		     {20000, 0, 2 * DAY},
+		     {50, 600, 1200},
+		     {1000, HOUR - 1, HOUR + 1},
+		     {500, 0, 10 * DAY}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int64_t begin = NOW + cases[i].begin, end = NOW + cases[i].end;
+		double share = (double)cases[i].certificates * (double)HOUR / (double)(end - begin);
+		struct spread *spread = spread_new();
+		unsigned hours[11 * 24] = {0};
+		uint64_t bits = 7;
+
+		for (unsigned n = 0; n < cases[i].certificates; n++) {
+			int64_t when = spread_within(spread, begin, end, random_bits(&bits));
+
+			assert_true(when >= begin && when < end);
+			spread_add(spread, when, 60 * DAY);
+			hours[(when - NOW) / HOUR]++;
+		}
+		for (int64_t hour = 0; hour * HOUR < cases[i].end; hour++) {
+			int64_t from = hour * HOUR > cases[i].begin ? hour * HOUR : cases[i].begin;
+			int64_t to =
+				(hour + 1) * HOUR < cases[i].end ? (hour + 1) * HOUR : cases[i].end;
+			double fair = share * (double)(to - from) / (double)HOUR;
+
+			if (hours[hour] > fair * 1.1 + 4)
+				fail_msg("case %zu, hour %d: %u, and %.0f would be fair", i,
+					 (int)hour, hours[hour], fair);
+		}
+		spread_free(spread);
+	}
+}
+
+static void test_within_alone(void **state)
+{
+	struct spread *spread = spread_new();
+
+	(void)state;
+	assert_int_equal(spread_within(spread, NOW, NOW + DAY, 5), NOW + 5);
+	assert_int_equal(spread_within(spread, NOW, NOW + DAY, DAY - 1), NOW + DAY - 1);
+	assert_int_equal(spread_within(spread, NOW, NOW, 5), NOW);
+	assert_int_equal(spread_within(spread, NOW, NOW - 1, 5), NOW);
+	assert_int_equal(spread_within(spread, NOW, NOW + 1, UINT64_MAX), NOW);
+	assert_true(spread_within(spread, 0, INT64_MAX / 2, UINT64_MAX) >= 0);
+	/* its hour is full: another one of the window, if there is one */
+	for (unsigned i = 0; i < 8; i++)
+		spread_add(spread, NOW, 60 * DAY);
+	assert_true(spread_within(spread, NOW, NOW + 2 * HOUR, 5) >= NOW + HOUR);
+	assert_int_equal(spread_within(spread, NOW, NOW + 60, 5), NOW);
+	spread_free(spread);
+}
+
 static unsigned begun(struct spread *spread, const struct spread_due *what, int64_t now)
 {
 	unsigned count = 0;
@@ -156,6 +224,7 @@ static void test_leeway(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_within), cmocka_unit_test(test_within_alone),
 		cmocka_unit_test(test_pick),   cmocka_unit_test(test_all_hours_full),
 		cmocka_unit_test(test_begin),  cmocka_unit_test(test_begin_many),
 		cmocka_unit_test(test_leeway), cmocka_unit_test(test_delay_before),
