@@ -21,6 +21,7 @@ struct known { /* what a Secret came to */
 
 struct certs {
 	struct map known; /* key of the Secret -> struct known */
+	uint64_t reads;
 };
 
 /* ---- reading ---- */
@@ -250,6 +251,7 @@ struct cert *certs_get(struct certs *certs, const struct object *secret,
 	if (known->revision != secret->revision) {
 		known_forget(known, graveyard);
 		known_read(known, secret);
+		certs->reads++;
 	}
 	known->asked = true;
 	*problem = known->problem;
@@ -272,6 +274,11 @@ void certs_sweep(struct certs *certs, struct graveyard *graveyard)
 		known_forget(known, graveyard);
 		free(known);
 	}
+}
+
+uint64_t certs_reads(const struct certs *certs)
+{
+	return certs->reads;
 }
 
 void certs_free(struct certs *certs, struct graveyard *graveyard)

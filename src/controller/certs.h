@@ -20,5 +20,6 @@ struct cert *certs_get(struct certs *certs, const struct object *secret,
 		       struct graveyard *graveyard, const char **problem);
 /* Forgets what has not been asked for since the last sweep. */
 void certs_sweep(struct certs *certs, struct graveyard *graveyard);
+uint64_t certs_reads(const struct certs *certs); /* Secrets read, ever */
 
 #endif

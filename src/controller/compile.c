@@ -75,6 +75,7 @@ static void load_gateways(struct compile *compile)
 	compile->routes.attach_epoch++;
 	compile->routes.dirty = true;
 	compile->untold = true;
+	compile->certs_stale = true;
 	compile->traffics.dirty = true; /* listeners are others */
 	ports_try_again(&compile->ports);
 }
@@ -166,8 +167,10 @@ static void resolve_certs(struct compile *compile, struct gw_listener *listener)
 				   .graveyard = compile->graveyard,
 				   .http_listener = compile->http_listeners > 0};
 
-	if (listener_has_tls(listener))
-		certrefs_resolve(&env, listener);
+	if (!listener_has_tls(listener))
+		return;
+	certrefs_resolve(&env, listener);
+	compile->certs_told++;
 }
 
 static void resolve_client_certs(struct compile *compile)
@@ -178,6 +181,20 @@ static void resolve_client_certs(struct compile *compile)
 
 	for (size_t i = 0; i < compile->gateways.count; i++)
 		clientcert_resolve(&env, compile->gateways.list[i]);
+}
+
+/* Ten thousand listeners keep theirs while no Secret, grant, issuer or Gateway is another. */
+static void follow_certs(struct compile *compile)
+{
+	compile->http_listeners = 0;
+	each_listener(compile, find_http);
+	if (!compile->certs_stale && compile->certs_http == compile->http_listeners)
+		return;
+	each_listener(compile, resolve_certs);
+	resolve_client_certs(compile);
+	certs_sweep(compile->certs, compile->graveyard);
+	compile->certs_http = compile->http_listeners;
+	compile->certs_stale = false;
 }
 
 static void bind_listener(struct compile *compile, struct gw_listener *listener)
@@ -200,12 +217,9 @@ static void bind_and_serve(struct compile *compile)
 	for (size_t i = 0; i < compile->gateways.count; i++)
 		memset(compile->gateways.list[i]->address_bound, 0,
 		       sizeof(compile->gateways.list[i]->address_bound));
-	compile->http_listeners = 0;
 	traffics_pass(&compile->traffics, store_of(compile), &compile->gateways,
 		      plane_limits(compile->ctl->config.plane), compile->graveyard);
-	each_listener(compile, find_http);
-	each_listener(compile, resolve_certs);
-	resolve_client_certs(compile);
+	follow_certs(compile);
 	ports_begin(&compile->ports);
 	each_listener(compile, bind_listener);
 	each_listener(compile, serve_listener);
@@ -437,7 +451,6 @@ static void pass(struct compile *compile)
 	publish_if_changed(compile);
 	served_end(&compile->served, compile->graveyard);
 	bind_at = ports_end(&compile->ports);
-	certs_sweep(compile->certs, compile->graveyard);
 	cas_sweep(compile->cas, compile->graveyard);
 	write_statuses(compile);
 	look_again(compile, bind_at);
@@ -571,6 +584,11 @@ void compile_metrics(struct controllers *ctl, struct buf *out)
 		 (double)compile->routes.counts[ROUTE_HTTP]},
 		{"sallyport_listenersets", "gauge", "ListenerSets known.",
 		 (double)compile->gateways.set_count},
+		{"sallyport_compile_certificates_read_total", "counter",
+		 "Secrets whose certificate and key were read for listeners.",
+		 (double)certs_reads(compile->certs)},
+		{"sallyport_compile_listeners_resolved_total", "counter",
+		 "Listeners whose certificateRefs were followed.", (double)compile->certs_told},
 		{"sallyport_compile_passes_total", "counter", "Passes of the compiler.",
 		 (double)compile->passes},
 		{"sallyport_compile_last_seconds", "gauge", "Time that the last pass took.",
@@ -625,6 +643,7 @@ int compile_start(struct controllers *ctl, struct err *err)
 	config.policies = compile->policies;
 	compile->ports.plane = ctl->config.plane;
 	compile->certs = certs_new();
+	compile->certs_stale = true;
 	compile->cas = cas_new();
 	compile->backends = backends_new(&config);
 	compile->routes.attach = (struct attach_env){.gateways = &compile->gateways,

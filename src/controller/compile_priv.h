@@ -28,6 +28,9 @@ struct compile {
 	struct traffics traffics;
 	size_t http_listeners; /* that can be served */
 	struct certs *certs;
+	bool certs_stale;    /* what certificateRefs lead to may be another */
+	size_t certs_http;   /* http_listeners when they were followed */
+	uint64_t certs_told; /* metric: listeners whose certificateRefs were followed */
 	struct cas *cas;
 	struct backends *backends;
 	struct policies *policies;

@@ -24,6 +24,7 @@ static void gateway_map(struct controllers *ctl, const struct object *before,
 {
 	(void)before;
 	(void)after;
+	compile_of(ctl)->certs_stale = true;
 	compile_of(ctl)->untold = true;
 	compile_soon(ctl);
 }
@@ -48,6 +49,7 @@ static void grant_map(struct controllers *ctl, const struct object *before,
 {
 	(void)before;
 	(void)after;
+	compile_of(ctl)->certs_stale = true;
 	compile_of(ctl)->untold = true;
 	compile_of(ctl)->routes.grants_epoch++;
 	compile_of(ctl)->routes.dirty = true;
@@ -125,6 +127,7 @@ static void policy_map(struct controllers *ctl, const struct object *before,
 static void secret_map(struct controllers *ctl, const struct object *before,
 		       const struct object *after)
 {
+	compile_of(ctl)->certs_stale = true;
 	compile_of(ctl)->untold = true;
 	(void)policies_ca_changed(compile_of(ctl)->policies, after != NULL ? after : before);
 	compile_soon(ctl);
@@ -141,6 +144,7 @@ static void issuer_map(struct controllers *ctl, const struct object *before,
 		return;
 	if (!sv_eq(parts.plural, SV("issuers")) && !sv_eq(parts.plural, SV("clusterissuers")))
 		return;
+	compile_of(ctl)->certs_stale = true;
 	compile_of(ctl)->untold = true;
 	compile_soon(ctl);
 }
