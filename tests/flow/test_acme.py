@@ -1,8 +1,11 @@
 """What a user does with an account and a certificate besides having them renewed: against Pebble."""
+import socket
 import subprocess
 
+import pytest
+
 import world
-from proc import wait_for
+from proc import own_address, wait_for
 
 
 def issuer(daemon):
@@ -69,3 +72,42 @@ def test_revoked_and_replaced(site):
     wait_for(lambda: site.serial() not in (None, old), "another certificate", 30)
     assert site.daemon.get("secrets", "edge-tls")["data"]["tls.key"] != key
     assert "Revoked" in state_at_ca(site.ca, "%x" % old if isinstance(old, int) else old.lower())
+
+
+def test_http01_by_several_gateways(daemon, ca):
+    """A Gateway on each of three addresses, parentRefs that name two: whichever a name leads to answers, within one
+    certificate too. Where none is left, no order is placed, and the address is told."""
+    places = {"edge": daemon.address, "other": own_address(), "unnamed": own_address()}
+    names = {gateway: "%s.n%s.example.test" % (gateway, address.replace(".", "-"))
+             for gateway, address in places.items()}
+    solver = {"http01": {"gatewayHTTPRoute": {"parentRefs": [{"name": "edge"}, {"name": "other"}]}}}
+    listeners = {"edge": [world.listener("http", ca.http_port)],
+                 "other": [world.listener("mine", ca.http_port, names["other"]),
+                           world.listener("strange", ca.http_port, "strange.example.test")],
+                 "unnamed": [world.listener("strange", ca.http_port, "strange.example.test")]}
+    for gateway, address in places.items():
+        ca.names.name(names[gateway], address)
+        daemon.apply(world.gateway(address, listeners[gateway], name=gateway))
+    for gateway in places:
+        daemon.wait_programmed(gateway)
+    daemon.apply(world.acme_issuer(ca, solvers=[solver]),
+                 *[world.certificate(gateway, names[gateway]) for gateway in places],
+                 world.certificate("all", *names.values()))
+    for certificate in list(places) + ["all"]:
+        daemon.wait_ready_certificate(certificate)
+    orders = ca.orders()
+    daemon.cli("delete", "gateway", "other")
+
+    def refused():
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((places["other"], ca.http_port), 5).close()
+        return True
+    wait_for(refused, "the listener to end")
+    daemon.apply(world.certificate("late", names["other"]))
+
+    def told():
+        found = daemon.condition("certificates", "late", "Issuing")
+        assert places["other"] in found["message"], found
+        return True
+    wait_for(told, "the self-check to name the address", alive=daemon.process)
+    assert ca.orders() == orders
