@@ -269,7 +269,7 @@ static void apply_policy(const struct backends *backends, const struct entry *en
 	if (entry->use == USE_DATAGRAM || backends->config.policies == NULL)
 		return;
 	found = policies_find(backends->config.policies, &subject);
-	target->policed = found.any;
+	target->policed = found.aimed;
 	if (found.tls != NULL) {
 		target->tls = found.tls;
 		target->tls_id = found.tls->id;

@@ -35,7 +35,7 @@ struct target {
 	enum backend_protocol protocol;
 	bool needs_tls;          /* its appProtocol says so */
 	char section[64];        /* name of the Service's port */
-	bool policed;            /* a BackendTLSPolicy holds for it */
+	bool policed;            /* a BackendTLSPolicy names its object */
 	struct backend_tls *tls; /* borrowed from policies.h; valid after backends_refresh */
 	uint64_t tls_id;
 	size_t endpoint_count;
@@ -58,7 +58,7 @@ void backends_free(struct backends *backends); /* every target must have been le
 /* Resolved at once, counted. */
 const struct target *backends_get(struct backends *backends, const struct target_name *name);
 void target_unref(struct backends *backends, const struct target *target);
-/* What policies are for; false: none holds for it. */
+/* What policies are for; false: none names its object. */
 bool target_subject(const struct target *target, struct policy_subject *subject);
 
 /* An object changed (either may be NULL). Nothing is resolved before backends_refresh. */

@@ -17,6 +17,7 @@ struct ancestor { /* a Gateway whose routes lead to what the policy is for */
 	struct object *gateway;
 	bool holds;                 /* for some port that they name */
 	const struct policy *rival; /* else: who does */
+	char *absent;               /* what it names there and is not there; NULL: nothing */
 };
 
 struct policy {
@@ -52,18 +53,6 @@ static struct str_view target_key(char out[KEY_MAX], const char *kind, const cha
 	int len = snprintf(out, KEY_MAX, "%s/%s/%.*s", kind, ns, SV_ARG(name));
 
 	return sv_new(out, len < 0 || len >= KEY_MAX ? 0 : (size_t)len);
-}
-
-/* NULL: a kind that is not known here. */
-static const char *kind_of(const json_t *ref)
-{
-	struct str_view group = json_sv_at(ref, "group"), kind = json_sv_at(ref, "kind");
-
-	if (group.len == 0 && sv_eq(kind, SV("Service")))
-		return "Service";
-	if (sv_eq(group, SV("gateway.envoyproxy.io")) && sv_eq(kind, SV("Backend")))
-		return "Backend";
-	return NULL;
 }
 
 static void aimed_free(void *value)
@@ -109,7 +98,7 @@ static void aim(struct policies *policies, struct policy *policy, bool in)
 
 	json_array_foreach(json_at(policy->object->json, "spec.targetRefs"), i, ref)
 	{
-		const char *kind = kind_of(ref);
+		const char *kind = policy_target_kind(ref);
 		struct str_view name = json_sv_at(ref, "name"), key;
 		struct aimed *aimed;
 		char text[KEY_MAX];
@@ -140,8 +129,10 @@ static bool same_wish(const struct object *a, const struct object *b)
 
 static void ancestors_forget(struct policy *policy)
 {
-	for (size_t i = 0; i < policy->ancestor_count; i++)
+	for (size_t i = 0; i < policy->ancestor_count; i++) {
 		object_unref(policy->ancestors[i].gateway);
+		free(policy->ancestors[i].absent);
+	}
 	policy->ancestor_count = 0;
 }
 
@@ -270,14 +261,12 @@ static enum fit fit_of(const struct policy *policy, const struct policy_subject 
 
 	json_array_foreach(json_at(policy->object->json, "spec.targetRefs"), i, ref)
 	{
-		const char *kind = kind_of(ref);
 		struct str_view section = json_sv_at(ref, "sectionName");
 		enum fit fit = section.len == 0                   ? FIT_WHOLE
 			       : sv_eq(section, subject->section) ? FIT_SECTION
 								  : FIT_NONE;
 
-		if (kind != NULL && strcmp(kind, subject->kind) == 0 &&
-		    sv_eq(json_sv_at(ref, "name"), sv_from(subject->name)) && fit > best)
+		if (policy_target_is(ref, subject) && fit > best)
 			best = fit;
 	}
 	return best;
@@ -323,11 +312,13 @@ static struct policy *winner(const struct aimed *aimed, const struct policy_subj
 struct policy_result policies_find(const struct policies *policies,
 				   const struct policy_subject *subject)
 {
-	const struct policy *policy = winner(aimed_at(policies, subject), subject, FIT_WHOLE);
+	const struct aimed *aimed = aimed_at(policies, subject);
+	const struct policy *policy = winner(aimed, subject, FIT_WHOLE);
 
 	if (policy == NULL)
-		return (struct policy_result){.any = false};
+		return (struct policy_result){.any = false, .aimed = aimed != NULL};
 	return (struct policy_result){.any = true,
+				      .aimed = true,
 				      .tls = policy->outcome.tls,
 				      .id = policy->id,
 				      .own = policy->own,
@@ -360,25 +351,43 @@ static struct ancestor *ancestor_get(struct policy *policy, const struct object 
 	return ancestor;
 }
 
+/* Of the policies that fit equally well. */
+static struct policy *first_of(const struct aimed *aimed, const struct policy_subject *subject,
+			       enum fit fit)
+{
+	struct policy *first = NULL;
+
+	for (size_t i = 0; i < aimed->count; i++) {
+		if (fit_of(aimed->list[i], subject) == fit &&
+		    (first == NULL || comes_first(aimed->list[i], first)))
+			first = aimed->list[i];
+	}
+	return first;
+}
+
 /* A policy for the whole Service that yields to one for this port does not fail by that. */
 void policies_ancestor(struct policies *policies, const struct policy_subject *subject,
 		       const struct object *gateway)
 {
 	const struct aimed *aimed = aimed_at(policies, subject);
+	const struct object *object =
+		aimed == NULL ? NULL : policy_subject_object(policies->config.store, subject);
 
 	for (size_t i = 0; aimed != NULL && i < aimed->count; i++) {
-		struct policy *policy = aimed->list[i];
+		struct policy *policy = aimed->list[i], *first;
 		enum fit fit = fit_of(policy, subject);
-		struct ancestor *ancestor = fit == FIT_NONE ? NULL : ancestor_get(policy, gateway);
-		struct policy *first = NULL;
+		AUTO(auto_free)
+		char *absent = policy_target_absent(policy->object, subject, object);
+		struct ancestor *ancestor =
+			fit == FIT_NONE && absent == NULL ? NULL : ancestor_get(policy, gateway);
 
 		if (ancestor == NULL)
 			continue;
-		for (size_t j = 0; j < aimed->count; j++) {
-			if (fit_of(aimed->list[j], subject) == fit &&
-			    (first == NULL || comes_first(aimed->list[j], first)))
-				first = aimed->list[j];
-		}
+		if (ancestor->absent == NULL)
+			ancestor->absent = TAKE(absent);
+		if (fit == FIT_NONE || object == NULL)
+			continue;
+		first = first_of(aimed, subject, fit);
 		if (first == policy)
 			ancestor->holds = true;
 		else
@@ -398,6 +407,8 @@ static void tell_accepted(struct telling *telling, const struct policy *policy,
 			 "BackendTLSPolicy %s is older and for the same target: that one holds",
 			 ancestor->rival->id);
 		tell(telling, "Accepted", COND_FALSE, "Conflicted", text);
+	} else if (!ancestor->holds && ancestor->absent != NULL) {
+		tell(telling, "Accepted", COND_FALSE, "TargetNotFound", ancestor->absent);
 	} else if (policy->outcome.refused != NULL) {
 		snprintf(text, sizeof(text), "%s; requests to its target are answered with 500",
 			 policy->outcome.refused_message);

@@ -46,6 +46,7 @@ struct policy_subject { /* a port of a Service, or a Backend */
 
 struct policy_result {
 	bool any;                /* some policy holds */
+	bool aimed;              /* some policy names the object, perhaps another port of it */
 	struct backend_tls *tls; /* borrowed; NULL: the policy cannot be used, requests fail */
 	const char *id;          /* "namespace/name" of the policy, borrowed */
 	bool own;                /* it is the Backend's spec.tls */
@@ -53,6 +54,19 @@ struct policy_result {
 };
 struct policy_result policies_find(const struct policies *policies,
 				   const struct policy_subject *subject);
+
+/* ---- policy_target.c: an entry of spec.targetRefs ---- */
+/* The kind that it names; NULL: one that no policy can be for. */
+const char *policy_target_kind(const json_t *ref);
+/* Does it name the subject's object, whatever its sectionName? */
+bool policy_target_is(const json_t *ref, const struct policy_subject *subject);
+/* NULL: it is not there. */
+const struct object *policy_subject_object(const struct store *store,
+					   const struct policy_subject *subject);
+/* A sentence, the caller's: what the policy names of that object (NULL: not there) and is not
+ * there. NULL: nothing. */
+char *policy_target_absent(const struct object *policy, const struct policy_subject *subject,
+			   const struct object *object);
 
 /* ---- status ---- */
 /* Every route anew: after begin each use by a Gateway ("namespace", "name") is told. */

@@ -119,14 +119,24 @@ static void resolves_conflicts(void **state)
 	lab_expect_get(lab, "a.test", "/", 500, NULL);
 }
 
-/* A section that the Service has not: the policy is for nothing, and says nothing. */
-static void is_for_its_section_only(void **state)
+/* A section or a Service that is not there: the policy is for nothing, and says so. */
+static void is_for_what_is_there(void **state)
 {
 	struct lab *lab = *state;
 
+	lab_apply(lab, CONFIGMAP("ca") PEM);
 	lab_apply(lab, POLICY("p", ", sectionName: other", REF("ConfigMap", "ca")));
+	expect(lab, KEY("p"), "False/TargetNotFound", "True/ResolvedRefs");
+	lab_expect_words(lab, KEY("p"), CONDITIONS, "Accepted", "default/web has no port other");
 	lab_expect_get(lab, "a.test", "/", 503, NULL);
-	assert_null(json_at(lab_object(lab, KEY("p")), "status.ancestors"));
+	lab_apply(lab, POLICY("p", ", sectionName: main", REF("ConfigMap", "ca")));
+	expect(lab, KEY("p"), "True/Accepted", "True/ResolvedRefs");
+	lab_delete(lab, "core/services/default/web");
+	expect(lab, KEY("p"), "False/TargetNotFound", "True/ResolvedRefs");
+	lab_expect_words(lab, KEY("p"), CONDITIONS, "Accepted", "default/web does not exist");
+	lab_apply(lab, "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+		       "spec: {ports: [{name: main, port: 80}]}\n");
+	expect(lab, KEY("p"), "True/Accepted", "True/ResolvedRefs");
 }
 
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -137,7 +147,7 @@ int main(void)
 		EACH(follows_its_ca),
 		EACH(tells_its_references),
 		EACH(resolves_conflicts),
-		EACH(is_for_its_section_only),
+		EACH(is_for_what_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
