@@ -62,6 +62,7 @@ struct up_stream { /* one exchange */
 	uint16_t failure_status;
 	bool head_sent, ended, sent_all; /* the request: HEADERS, known to be whole, END_STREAM */
 	bool head_done, has_trailers, over; /* the response */
+	bool unproved;                      /* its head waits: it says that no content comes */
 	bool closed;                        /* the library has forgotten it */
 	bool deferred;                      /* the library waits for content */
 	bool full;                          /* the codec was told to wait */

@@ -29,9 +29,13 @@ static void response_over(struct up_stream *stream)
 		return;
 	}
 	stream->over = true;
-	if (response->framing == BODY_LENGTH && stream->received != response->length)
+	if (response->framing == BODY_LENGTH && stream->received != response->length) {
 		up_stream_fail(stream, 502, "upstream_truncated", false);
-	else if (buf_len(&stream->in) == 0)
+		return;
+	}
+	if (stream->unproved)
+		exchange_upstream_head(stream->leg.ex);
+	if (stream->leg.ex != NULL && buf_len(&stream->in) == 0)
 		complete(stream);
 }
 
@@ -107,7 +111,11 @@ static void on_response(struct up_stream *stream, bool end)
 	stream->head_done = true;
 	stream->streams = stream->streams || up_h2_is_stream(&response->fields);
 	up_stream_arm(stream);
-	exchange_upstream_head(ex);
+	/* A client would take a length of zero for the end: it hears of it when END_STREAM has
+	 * proved it (RFC 9113, section 8.1.1). */
+	stream->unproved = !end && response->framing == BODY_LENGTH && response->length == 0;
+	if (!stream->unproved)
+		exchange_upstream_head(ex);
 	if (stream->leg.ex != NULL && end)
 		response_over(stream);
 }
