@@ -70,6 +70,14 @@ def test_f39_tls(client, lab, what, words):
         return True
     wait_for(told, "the issuer to tell")
     assert lab.log() == []
+    message = client.daemon.condition("clusterissuers", "ca", "Ready", ns=None)["message"]
+    assert "next try at 20" in message, message
+    if what != "tls-alert":  # whose certificate it is, and its days
+        assert "issued by" in message.lower() or "issuer" in message.lower(), message
+        assert message.count("20") >= 2, message
+    for _ in range(3):  # at most once a minute
+        client.later(15)
+    assert lab.stats()["steps"][what] <= 2
     lab.clear()
     client.clock.forward(150)
     client.daemon.wait_condition("clusterissuers", "ca", "Ready", ns=None)

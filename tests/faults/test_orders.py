@@ -152,7 +152,7 @@ def test_f60_order_invalid(client, lab):
     client.up()
     lab.set("order-invalid")
     client.ask()
-    client.told(None)
+    client.told("ServerInternal", "the CA could not issue")  # its own error
     assert lab.count("neworder") == 1 and client.failures() == 1
     client.later(30)
     assert lab.count("neworder") == 1  # not before the back-off is over
@@ -176,7 +176,7 @@ def test_f61_forgotten_again(client, lab, spec):
     client.up()
     lab.set(spec + ":times=0")
     client.ask()
-    client.told(None)
+    client.told("OrderLost")
     assert lab.count("neworder") == 2 and client.failures() == 1
 
 
