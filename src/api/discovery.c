@@ -1,4 +1,6 @@
 /* api/discovery.c - which groups, versions and kinds are served: all from the table of kinds */
+#include "config.h"
+
 #include "api/discovery.h"
 #include "api/serve.h"
 
@@ -44,6 +46,7 @@ void serve_version(struct request *request)
 	json_object_set_new(version, "goVersion", json_string(""));
 	json_object_set_new(version, "compiler", json_string(""));
 	json_object_set_new(version, "platform", json_string("linux/amd64"));
+	json_object_set_new(version, "sallyportVersion", json_string("v" PACKAGE_VERSION));
 	request_answer(request, 200, version);
 }
 

@@ -9,8 +9,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOG_LINE_MAX 4096 /* PIPE_BUF: a pipe takes such a line whole */
@@ -20,6 +23,7 @@ static struct {
 	_Atomic int level;
 	enum log_format format;
 	int fd;
+	bool journal;         /* fd leads to systemd's journal, which knows time and level itself */
 	pthread_mutex_t lock; /* a line that takes two writes stays one line */
 } sink = {
 	.level = LOG_LEVEL_INFO,
@@ -40,11 +44,33 @@ static const char *const format_names[] = {
 	[LOG_FORMAT_JSON] = "json",
 };
 
+/* The level of syslog(3), as sd-daemon(3) has it at the start of a line. */
+static const char *const journal_prefixes[] = {
+	[LOG_LEVEL_ERROR] = "<3>",
+	[LOG_LEVEL_WARN] = "<4>",
+	[LOG_LEVEL_INFO] = "<6>",
+	[LOG_LEVEL_DEBUG] = "<7>",
+};
+
+/* Whether it is the stream that systemd gave this process: systemd.exec(5), JOURNAL_STREAM. */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat info;
+
+	if (stream == NULL || fstat(fd, &info) < 0)
+		return false;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)info.st_dev, (uintmax_t)info.st_ino);
+	return strcmp(stream, own) == 0;
+}
+
 void log_setup(enum log_level level, enum log_format format, int fd)
 {
 	atomic_store(&sink.level, (int)level);
 	sink.format = format;
 	sink.fd = fd;
+	sink.journal = is_journal(fd);
 }
 
 bool log_level_parse(const char *text, enum log_level *level)
@@ -155,9 +181,12 @@ static void line_build(struct line *line, enum log_level level, const char *room
 {
 	bool json = sink.format == LOG_FORMAT_JSON;
 
+	if (sink.journal)
+		line_add_text(line, journal_prefixes[level]);
 	line_add_text(line, json ? "{\"time\":\"" : "");
-	line_add_time(line);
-	line_add_text(line, json ? "\",\"level\":\"" : " ");
+	if (json || !sink.journal)
+		line_add_time(line);
+	line_add_text(line, json ? "\",\"level\":\"" : sink.journal ? "" : " ");
 	line_add_text(line, level_names[level]);
 	line_add_text(line, json ? "\",\"room\":\"" : " ");
 	line_add_escaped(line, room, strlen(room));

@@ -12,7 +12,9 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-void log_setup(enum log_level level, enum log_format format, int fd); /* before threads start */
+/* Before threads start. When fd is the stream to systemd's journal (JOURNAL_STREAM), lines begin
+ * with their level as sd-daemon(3) has it, and text ones have no time. */
+void log_setup(enum log_level level, enum log_format format, int fd);
 bool log_level_parse(const char *text, enum log_level *level); /* "error" "warn" "info" "debug" */
 bool log_format_parse(const char *text, enum log_format *format); /* "text" "json" */
 

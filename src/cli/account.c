@@ -80,7 +80,7 @@ static void print_accounts(struct cli *cli, const json_t *issuers)
 		add_account(&columns, issuer);
 	}
 	buf_init(&text, TEXT_MAX);
-	columns_fit(&columns, 0, (size_t)cli->out.width);
+	columns_fit(&columns, 0, out_table_width(&cli->out));
 	columns_text(&columns, 0, &text);
 	out_text(&cli->out, buf_view(&text));
 	buf_deinit(&text);

@@ -11,6 +11,7 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 struct out {
@@ -24,6 +25,12 @@ struct out {
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARN, STYLE_BAD, STYLE_COUNT };
 
 void out_init(struct out *out, FILE *file);
+/* Columns that a table may take: on anything but a terminal there is no end, since nothing is to be
+ * lost on the way to grep or a file. */
+static inline size_t out_table_width(const struct out *out)
+{
+	return out->terminal ? (size_t)out->width : SIZE_MAX;
+}
 
 /* Line feeds and tabs pass. On anything but a terminal the bytes are as they are. */
 void out_text(struct out *out, struct str_view text);

@@ -207,7 +207,7 @@ static void print_columns(struct out *out, struct columns *columns, size_t inden
 
 	buf_init(&text, TEXT_MAX);
 	columns->gap = 2;
-	columns_fit(columns, indent, (size_t)out->width);
+	columns_fit(columns, indent, out_table_width(out));
 	columns_text(columns, indent, &text);
 	out_text(out, buf_view(&text));
 	buf_deinit(&text);

@@ -21,6 +21,18 @@ static json_t *versions(struct cli *cli, struct fault *fault)
 	return both;
 }
 
+/* The daemon's own version; what it answers as gitVersion is that of the API that it follows. */
+static void tell_server(struct out *out, const json_t *server)
+{
+	struct str_view own = json_sv_at(server, "sallyportVersion");
+	struct str_view api = json_sv_at(server, "gitVersion");
+
+	if (own.len == 0)
+		out_fmt(out, "Server Version: %.*s\n", SV_ARG(api));
+	else
+		out_fmt(out, "Server Version: %.*s\nAPI Version: %.*s\n", SV_ARG(own), SV_ARG(api));
+}
+
 int verb_version(struct cli *cli)
 {
 	struct fault fault;
@@ -40,8 +52,7 @@ int verb_version(struct cli *cli)
 		out_fmt(&cli->out, "Client Version: %s\n",
 			json_str_at(both, "clientVersion.gitVersion"));
 		if (json_at(both, "serverVersion") != NULL)
-			out_fmt(&cli->out, "Server Version: %.*s\n",
-				SV_ARG(json_sv_at(both, "serverVersion.gitVersion")));
+			tell_server(&cli->out, json_at(both, "serverVersion"));
 	}
 	return fault_is_set(&fault) ? cli_fault(cli, &fault, NULL) : EXIT_DONE;
 }

@@ -4,11 +4,13 @@
 
 #include "acme/fetch.h"
 #include "api/api.h"
+#include "base/clock.h"
 #include "base/metric.h"
 #include "base/own.h"
 #include "controller/controller.h"
 #include "daemon/manifests.h"
 #include "daemon/notify.h"
+#include "daemon/process_metrics.h"
 #include "dataplane/plane.h"
 #include "loop/dns.h"
 #include "loop/jobs.h"
@@ -25,6 +27,7 @@
 
 struct process { /* everything there is, in order of birth */
 	const struct options *options;
+	int64_t started; /* seconds since the epoch */
 	struct loop *loop;
 	struct signals *signals;
 	struct store *store;
@@ -85,13 +88,14 @@ static void metrics_text(void *arg, struct buf *out)
 	struct process *process = arg;
 	struct err why;
 
+	process_metrics(out, process->started);
 	plane_metrics(process->plane, out);
 	controllers_metrics(process->controllers, out);
 	metric_head(out, "sallyport_store_healthy", "gauge",
 		    "1 while changes can be written to the state directory.");
 	metric_sample(out, "sallyport_store_healthy", "",
 		      store_healthy(process->store, &why) ? 1 : 0);
-	metric_head(out, "sallyport_store_revision", "counter", "Revision of the last change.");
+	metric_head(out, "sallyport_store_revision", "gauge", "Revision of the last change.");
 	metric_sample(out, "sallyport_store_revision", "", (double)store_revision(process->store));
 }
 
@@ -364,7 +368,7 @@ static void close_all(struct process *process)
 
 int daemon_run(const struct options *options, struct err *err)
 {
-	struct process process = {.options = options, .access_fd = -1};
+	struct process process = {.options = options, .started = clock_wall(), .access_fd = -1};
 	int result = -1;
 
 	if (open_basics(&process, err) == 0 && open_rules(&process, err) == 0 &&

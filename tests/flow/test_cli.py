@@ -357,7 +357,7 @@ def test_api_resources(host):
 
 def test_version(host):
     out = host.ok("version")
-    assert re.fullmatch(r"Client Version: v\S+\nServer Version: v\S+\n", out), out
+    assert re.fullmatch(r"Client Version: (v\S+)\nServer Version: \1\nAPI Version: v1\.\S+-sallyport\n", out), out
     assert set(host.json("version")) == {"clientVersion", "serverVersion"}
 
 

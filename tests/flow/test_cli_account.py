@@ -28,11 +28,12 @@ def test_list(host):
     out = host.cli("account", "list").stdout
     lines = out.splitlines()
     assert lines[0].split() == ["ISSUER", "SERVER", "EMAIL", "ACCOUNT", "STATE"], out
-    assert len(lines) == 2 and all(len(line) <= 80 for line in lines), out
+    assert len(lines) == 2, out
+    assert all(len(line) <= 80 for line in host.on_terminal("account", "list").splitlines())
     uri = host.get("clusterissuers", "ca", None)["status"]["acme"]["uri"]
     words = lines[1].split()
     assert words[0] == "clusterissuer/ca" and words[2] == "admin@example.com" and words[4] == "ready", out
-    assert words[3].rstrip(".") in uri, out
+    assert words[3] in uri, out
     listed = json.loads(host.cli("account", "list", "-o", "json").stdout)
     assert [i["metadata"]["name"] for i in listed["items"]] == ["ca"]
     key = json.dumps(host.get("secrets", "ca-account", "sallyport-system")["data"])

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -168,6 +169,25 @@ def test_metrics_listener_serves_three_pages_and_nothing_else(daemons, origin, h
         assert fetch(base + path)[0] in (403, 404), path
     for method in ("POST", "PUT", "DELETE"):
         assert fetch(base + "/metrics", method)[0] in (403, 404, 405), method
+
+
+def test_metrics_keep_to_the_conventions(daemons):
+    """Names, units and types as Prometheus has them; what it shows of every process is there too."""
+    daemon = daemons().start()
+    text = daemon.cli("get", "--raw", "/metrics").stdout
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
+    helps = dict(re.findall(r"^# HELP (\w+) (.+)$", text, re.M))
+    samples = dict(re.findall(r"^(\w+)(?:\{.*\})? (\S+)$", text, re.M))
+    assert set(types) == set(helps) and set(samples) <= set(types)
+    for name, kind in types.items():
+        assert kind in ("counter", "gauge"), name
+        assert (kind == "counter") == name.endswith("_total"), name
+        assert not re.search(r"_(ms|us|millis|micros|kb|mb|percent)(_|$)", name), name
+    assert re.search(r'^sallyport_build_info\{version="[^"]+"\} 1$', text, re.M)
+    assert 0 <= time.time() - float(samples["process_start_time_seconds"]) < 600
+    assert float(samples["process_resident_memory_bytes"]) > 1 << 20
+    assert 3 < float(samples["process_open_fds"]) <= float(samples["process_max_fds"])
+    assert float(samples["process_cpu_seconds_total"]) > 0
 
 
 def test_metrics_port_in_use(daemons):

@@ -1,13 +1,17 @@
 """The daemon under test, its command line, and the objects that tests give it."""
+import fcntl
 import http.client
 import json
 import os
+import pty
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 from proc import TOP, Process, clean_env, own_address, wait_for
@@ -188,6 +192,25 @@ class Daemon:
             assert done.returncode == 0, "sallyport %s: exit %d\n%s%s" % (
                 " ".join(command[3:]), done.returncode, done.stdout, done.stderr)
         return done
+
+    def on_terminal(self, *arguments, columns=80):
+        """What the command shows on a terminal of this width, without its colours."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(
+            [program("SALLYPORT", "sallyport"), "--socket", self.socket] + [str(a) for a in arguments],
+            stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=dict(clean_env(), NO_COLOR="1"))
+        os.close(slave)
+        shown = b""
+        try:
+            while True:
+                shown += os.read(master, 65536)
+        except OSError:  # the other side is closed
+            pass
+        finally:
+            os.close(master)
+        assert process.wait(60) == 0, shown
+        return shown.decode().replace("\r\n", "\n")
 
     def apply(self, *objects, check=True):
         return self.cli("apply", "-f", "-", data=documents(*objects), check=check)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -122,10 +123,59 @@ static void test_parse(void **state)
 	assert_false(log_format_parse("xml", &format));
 }
 
+/* systemd's journal takes the level from "<N>", and has the time itself. */
+static void test_journal(void **state)
+{
+	static const struct {
+		enum log_level level;
+		enum log_format format;
+		const char *line; /* begins so */
+	} cases[] = {
+		{LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "<3>error acme: m\n"},
+		{LOG_LEVEL_WARN, LOG_FORMAT_TEXT, "<4>warn acme: m\n"},
+		{LOG_LEVEL_INFO, LOG_FORMAT_TEXT, "<6>info acme: m\n"},
+		{LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT, "<7>debug acme: m\n"},
+		{LOG_LEVEL_WARN, LOG_FORMAT_JSON, "<4>{\"time\":\"20"},
+	};
+	char stream[64], got[256];
+	int pipes[2], other[2];
+	struct stat info;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
+	assert_int_equal(pipe2(other, O_NONBLOCK), 0);
+	assert_int_equal(fstat(pipes[1], &info), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)info.st_dev, (uintmax_t)info.st_ino);
+	assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		ssize_t count;
+
+		log_setup(LOG_LEVEL_DEBUG, cases[i].format, pipes[1]);
+		log_line(cases[i].level, "acme", "m");
+		count = read(pipes[0], got, sizeof(got) - 1);
+		assert_true(count > 0);
+		got[count] = '\0';
+		if (strncmp(got, cases[i].line, strlen(cases[i].line)) != 0)
+			fail_msg("%s: %s", cases[i].line, got);
+	}
+	/* Standard error was led elsewhere: the variable is inherited, the stream is not. */
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT, other[1]);
+	log_line(LOG_LEVEL_WARN, "acme", "m");
+	assert_int_equal(read(other[0], got, 2), 2);
+	assert_memory_equal(got, "20", 2);
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT, STDERR_FILENO);
+	for (size_t i = 0; i < 2; i++) {
+		close(pipes[i]);
+		close(other[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_long_lines_are_cut),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_parse),

@@ -168,6 +168,7 @@ static void print(const json_t *made, char *text, size_t size)
 
 	assert_non_null(file);
 	out_init(&out, file);
+	out.terminal = true; /* 80 columns wide; files get tables as wide as they are */
 	status_print(&out, made, NOW);
 	rewind(file);
 	memset(text, 0, size);
