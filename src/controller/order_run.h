@@ -1,7 +1,7 @@
 /* controller/order_run.h - an Order under way, handed from file to file
  *
  *     order.c          what is stored decides the next step; when; what changes concern an Order
- *     order_steps.c    one step, one request, one answer
+ *     order_steps.c    one step, one request, one answer (and order_step.h)
  *     order_side.c     requests of one Order that go side by side
  *     order_end.c      failures: try again, order anew, or the end
  *     challenge.c      Challenge objects: made, served, answered

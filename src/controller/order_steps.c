@@ -1,10 +1,9 @@
-/* controller/order_steps.c - the steps of an ACME order (RFC 8555, section 7.4): one request each
+/* controller/order_steps.c - the steps of an ACME order that is placed (RFC 8555, section 7.4): one
+ * request each
  */
-#include "controller/order_run.h"
+#include "controller/order_step.h"
 
 #include "base/own.h"
-#include "controller/order_chain.h"
-#include "controller/selfcheck.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +15,6 @@
 #define UNKNOWN_MAX_MS     (INT64_C(600) * 1000)
 #define AUTHZ_LOOK_AFTER   3 /* polls of the order; then the authorizations in turn with it */
 #define TOLD_MS            60000
-#define CHECK_FIRST_MS     5000
-#define CHECK_MAX_MS       600000
-#define FAR_SKEW_S         (INT64_C(100) * 365 * 86400) /* certificate_issue.c waits for it */
 
 /* ---- what an order object says, as status ---- */
 
@@ -37,8 +33,7 @@ static void set_text(json_t *status, const char *name, struct str_view text)
 		json_object_set_new(status, name, json_sv(text));
 }
 
-/* A new status from what is stored and an order object; back-off and reasons are over. */
-static json_t *status_from(const struct order_look *look, const struct acme_order *order)
+json_t *order_status_from(const struct order_look *look, const struct acme_order *order)
 {
 	json_t *status = order_status(look);
 	static const char *const over[] = {"reason", "failureReason", "nextTryTime", "retries"};
@@ -74,7 +69,7 @@ static void order_is_invalid(struct order_look *look, const struct acme_order *o
 		order_anew(look, "the order has expired at the CA");
 	} else {
 		look->run->asked = 0;
-		order_learned(look->run, status_from(look, order));
+		order_learned(look->run, order_status_from(look, order));
 	}
 }
 
@@ -121,7 +116,7 @@ static void take_order(struct order_look *look, const struct acme_result *result
 		order_is_invalid(look, &order);
 		return;
 	}
-	status = status_from(look, &order);
+	status = order_status_from(look, &order);
 	if (is_no_news(look, status)) {
 		note_wait(status, result->retry_after_ms);
 		if (json_same(status, look->status))
@@ -148,175 +143,12 @@ static void take_order(struct order_look *look, const struct acme_result *result
 		order_poll_later(run, PROCESSED_FIRST_MS, result->retry_after_ms);
 }
 
-/* ---- newOrder ---- */
-
-static bool answered(struct order_run *run, const struct acme_result *result,
-		     struct order_look *look)
+bool order_answered(struct order_run *run, const struct acme_result *result,
+		    struct order_look *look)
 {
 	run->call = NULL;
 	account_count(run->ctl, result);
 	return order_look_of(run, look);
-}
-
-/* May the CA have made an order that we know nothing of? Then it is looked for first. */
-static bool may_be_made(const struct acme_result *result)
-{
-	if (result->failure != FETCH_FINE)
-		return result->failure != FETCH_DNS && result->failure != FETCH_CONNECT;
-	return result->http_status < 400 || result->http_status == 502 ||
-	       result->http_status == 504;
-}
-
-static void order_made(void *arg, const struct acme_result *result)
-{
-	struct order_run *run = arg;
-	AUTO(order_look_end) struct order_look look = {0};
-	struct acme_order order;
-	struct err err = {0};
-	json_t *status;
-
-	if (!answered(run, result, &look))
-		return;
-	if (result->outcome == ACME_GONE && result->problem.type[0] == '\0' && !run->fresh) {
-		run->fresh = true; /* the intent did not get as far as the CA */
-		order_again(run, 0);
-		return;
-	}
-	if (result->outcome == ACME_RETRY_LATER && may_be_made(result))
-		run->fresh = false;
-	if (order_answer_failed(&look, result))
-		return;
-	if (acme_order_read(result->body, &order, &err) != 0) {
-		order_back_off(&look, "", err.msg, result->retry_after_ms);
-		return;
-	}
-	status = status_from(&look, &order);
-	json_object_set_new(status, "url", json_string(result->location));
-	order_progress(run);
-	order_learned(run, status);
-	order_count(&look, ORDER_COUNT_MADE);
-	ctl_event(run->ctl, kind_of_order(), look.object, "Normal", "Created", "%s %s at the CA",
-		  run->fresh ? "Created order" : "Found order", result->location);
-}
-
-/* An intent of an earlier run may have become an order whose URL was never stored. */
-static void send_new_order(struct order_look *look)
-{
-	struct order_run *run = look->run;
-	struct acme_new_order order;
-	struct name_list names;
-
-	order_names(look, &order, &names);
-	run->call = run->fresh ? acme_order_new(look->client, &order, order_made, run)
-			       : acme_order_find(look->client, &order, order_made, run);
-	name_list_deinit(&names);
-}
-
-/* ---- before newOrder ---- */
-
-/* Is there a solver for each name? Those that the self-check is for are added to check. */
-static bool solvers_do(struct order_look *look, const struct str_view *names, size_t count,
-		       struct str_view *check, size_t *check_count)
-{
-	struct err err = {0};
-
-	for (size_t i = 0; i < count; i++) {
-		json_t *solver = NULL;
-		const struct solver_type *type = order_solver(look, names[i], NULL, &solver, &err);
-
-		if (type == NULL) {
-			order_fails(look, "errored", "NoSolver", err.msg);
-			return false;
-		}
-		if (type->self_check)
-			check[(*check_count)++] = names[i];
-		json_decref(solver);
-	}
-	return true;
-}
-
-static void store_intent(struct order_look *look)
-{
-	json_t *status = order_status(look);
-
-	json_object_del(status, "reason");
-	json_object_del(status, "failureReason");
-	json_object_set_new(status, "intent", json_time(ctl_now()));
-	look->run->fresh = true;
-	order_learned(look->run, status);
-}
-
-static void check_stops(struct order_look *look, const char *words)
-{
-	struct order_run *run = look->run;
-	json_t *status = order_status(look);
-	unsigned shift = run->check_failures < 8 ? run->check_failures : 8;
-	int64_t delay = (int64_t)CHECK_FIRST_MS << shift;
-
-	run->check_failures++;
-	account_leave_place(&run->use);
-	json_object_set_new(status, "reason", json_fmt("self-check: %s", words));
-	json_object_set_new(status, "failureReason", json_string("SelfCheckFailed"));
-	order_learned(run, status);
-	order_again(run, delay < CHECK_MAX_MS ? delay : CHECK_MAX_MS);
-	ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "SelfCheckFailed", "%s",
-		  words);
-}
-
-static void checked(void *arg, enum selfcheck_verdict verdict, const char *words)
-{
-	struct order_run *run = arg;
-	AUTO(order_look_end) struct order_look look = {0};
-
-	run->check = NULL;
-	if (!order_look_of(run, &look))
-		return;
-	if (verdict == SELFCHECK_STOP) {
-		check_stops(&look, words);
-		return;
-	}
-	if (verdict == SELFCHECK_NOTE)
-		ctl_event(run->ctl, kind_of_order(), look.object, "Warning", "SelfCheck", "%s",
-			  words);
-	run->checked = true;
-	order_again(run, 0);
-}
-
-static void begin_check(struct order_look *look, const struct selfcheck_config *check)
-{
-	if (check->count > 0) {
-		look->run->check = selfcheck_start(look->ctl, check);
-		return;
-	}
-	look->run->checked = true;
-	store_intent(look);
-}
-
-static void begin(struct order_look *look)
-{
-	struct order_run *run = look->run;
-	struct acme_new_order order;
-	struct name_list names;
-	struct str_view all[X509_NAMES_MAX * 2];
-	struct selfcheck_config check = {.mode = selfcheck_mode_of(look->issuer.object),
-					 .names = all,
-					 .done = checked,
-					 .arg = run};
-
-	if (run->checked) {
-		store_intent(look);
-		return;
-	}
-	order_names(look, &order, &names);
-	if (order.dns_count + order.ip_count > ORDER_NAMES_MAX)
-		order_fails(look, "errored", "TooManyNames",
-			    "a certificate can be for 100 names at most");
-	else if (!order_within_limits(look, &order))
-		run->checked = false;
-	else if (solvers_do(look, order.dns, order.dns_count, all, &check.count) &&
-		 solvers_do(look, order.ips, order.ip_count, all, &check.count))
-		begin_check(look, &check);
-	name_list_deinit(&names);
 }
 
 /* ---- authorizations ---- */
@@ -447,7 +279,7 @@ static void authz_read(void *arg, const struct acme_result *result)
 	AUTO(order_look_end) struct order_look look = {0};
 	const json_t *entry;
 
-	if (!answered(run, result, &look) || order_answer_failed(&look, result))
+	if (!order_answered(run, result, &look) || order_answer_failed(&look, result))
 		return;
 	entry = order_authz(look.status, run->asked);
 	if (entry != NULL)
@@ -523,7 +355,7 @@ static void order_read(void *arg, const struct acme_result *result)
 	struct order_run *run = arg;
 	AUTO(order_look_end) struct order_look look = {0};
 
-	if (answered(run, result, &look) && !order_answer_failed(&look, result))
+	if (order_answered(run, result, &look) && !order_answer_failed(&look, result))
 		take_order(&look, result);
 }
 
@@ -588,19 +420,14 @@ static void poll_processing(struct order_look *look)
 	}
 }
 
-/* ---- finalize, download ---- */
-
-static int signing_request(const struct order_look *look, struct buf *der, struct err *err)
-{
-	return request_csr(look->object, der, err);
-}
+/* ---- finalize ---- */
 
 static void finalized(void *arg, const struct acme_result *result)
 {
 	struct order_run *run = arg;
 	AUTO(order_look_end) struct order_look look = {0};
 
-	if (!answered(run, result, &look) || order_answer_failed(&look, result))
+	if (!order_answered(run, result, &look) || order_answer_failed(&look, result))
 		return;
 	order_progress(run);
 	look.finalized = true;
@@ -622,107 +449,13 @@ static void finalize(struct order_look *look)
 		return;
 	}
 	order_drop_challenges(look);
-	if (what.url == NULL || signing_request(look, &der, &err) < 0) {
+	if (what.url == NULL || request_csr(look->object, &der, &err) < 0) {
 		order_fails(look, "errored", "",
 			    what.url == NULL ? "the order has no finalize URL" : err.msg);
 		return;
 	}
 	what.csr_der = buf_view(&der);
 	look->run->call = acme_finalize(look->client, &what, finalized, look->run);
-}
-
-/* Everything that must hold but the day: a certificate that begins later waits for it. */
-static int check_chain(const struct order_look *look, struct str_view pem, X509 *issuer,
-		       struct buf *out, struct err *err)
-{
-	AUTO(auto_chain) struct cert_chain chain = {0};
-	AUTO(buf_deinit) struct buf der;
-	struct acme_new_order order;
-	struct cert_names wanted;
-	struct name_list names;
-	struct csr_info info;
-	int rc;
-
-	buf_init(&der, ISSUANCE_TEXT_MAX);
-	if (chain_from_pem(pem, &chain, err) < 0 || signing_request(look, &der, err) < 0 ||
-	    csr_info_read(buf_view(&der), &info, err) < 0)
-		return -1;
-	order_names(look, &order, &names);
-	wanted = name_list_view(&names);
-	rc = chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, err);
-	if (rc == 0 && chain.count == 1) {
-		const char *from = order_complete_chain(look, &chain, issuer);
-
-		if (from != NULL &&
-		    chain_check(&chain, info.key, &wanted, ctl_now(), FAR_SKEW_S, NULL) < 0)
-			from = NULL;
-		while (from == NULL && chain.count > 1)
-			X509_free(TAKE(chain.certs[--chain.count]));
-		ctl_event(look->ctl, kind_of_order(), look->object, "Warning", "NoIntermediate",
-			  "the CA returned the certificate without its issuer's: %s",
-			  from != NULL ? from : "some clients will not trust it");
-	}
-	name_list_deinit(&names);
-	csr_info_deinit(&info);
-	return rc < 0 ? rc : chain_to_pem(&chain, out, err);
-}
-
-/* issuer: of a certificate that came alone; may be NULL. */
-static void take_chain(struct order_look *look, struct str_view pem, X509 *issuer)
-{
-	AUTO(buf_deinit) struct buf chain;
-	struct err err = {0};
-	char words[ERR_MSG_MAX + 80];
-	json_t *status;
-
-	buf_init(&chain, ISSUANCE_TEXT_MAX);
-	if (check_chain(look, pem, issuer, &chain, &err) < 0) {
-		snprintf(words, sizeof(words),
-			 "the certificate that the CA returned is refused: %s", err.msg);
-		order_fails(look, "errored", "CertificateRefused", words);
-		return;
-	}
-	status = order_status(look);
-	json_object_set_new(status, "certificate", json_base64(buf_view(&chain)));
-	json_object_set_new(status, "state", json_string("valid"));
-	json_object_del(status, "reason");
-	json_object_del(status, "failureReason");
-	order_learned(look->run, status);
-	order_count(look, ORDER_COUNT_ISSUED);
-	ctl_event(look->ctl, kind_of_order(), look->object, "Normal", "Complete",
-		  "Order completed successfully");
-}
-
-static void issuer_fetched(void *arg, const struct fetch_answer *answer)
-{
-	struct order_run *run = arg;
-	X509 *issuer = order_fetched_issuer(run, answer);
-	AUTO(auto_free) char *pem = TAKE(run->alone);
-	AUTO(order_look_end) struct order_look look = {0};
-
-	if (order_look_of(run, &look))
-		take_chain(&look, sv_from(pem), issuer);
-	X509_free(issuer);
-}
-
-static void downloaded(void *arg, const struct acme_result *result)
-{
-	struct order_run *run = arg;
-	AUTO(order_look_end) struct order_look look = {0};
-
-	if (answered(run, result, &look) && !order_answer_failed(&look, result) &&
-	    !order_fetch_issuer(&look, result->text, issuer_fetched))
-		take_chain(&look, result->text, NULL);
-}
-
-static void download(struct order_look *look)
-{
-	struct str_view preferred =
-		json_sv_at(look->issuer.object->json, "spec.acme.preferredChain");
-
-	look->run->call =
-		acme_certificate(look->client, json_str_at(look->status, "certificateURL"),
-				 preferred, downloaded, look->run);
 }
 
 /* ---- why it is invalid: asked of each authorization in turn ---- */
@@ -733,7 +466,7 @@ static void reason_read(void *arg, const struct acme_result *result)
 	AUTO(order_look_end) struct order_look look = {0};
 	struct acme_authz authz;
 
-	if (!answered(run, result, &look))
+	if (!order_answered(run, result, &look))
 		return;
 	if (result->outcome == ACME_OK && acme_authz_read(result->body, &authz, NULL) == 0 &&
 	    authz.status == AUTHZ_INVALID) {
@@ -767,10 +500,7 @@ void order_take_step(struct order_look *look)
 	enum order_status state = ORDER_PROCESSING; /* of a word that RFC 8555 does not know */
 
 	if (json_str_at(look->status, "url") == NULL) {
-		if (json_member(look->status, "intent") == NULL)
-			begin(look);
-		else
-			send_new_order(look);
+		order_place(look);
 		return;
 	}
 	(void)order_status_parse(json_sv_at(look->status, "state"), &state);
@@ -787,7 +517,7 @@ void order_take_step(struct order_look *look)
 		poll_processing(look);
 		break;
 	case STEP_DOWNLOAD:
-		download(look);
+		order_download(look);
 		break;
 	case STEP_ABANDON:
 		ask_why(look);
