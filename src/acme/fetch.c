@@ -1,16 +1,15 @@
+/* acme/fetch.c - one request: where it may go, what curl is given, what comes of it */
 #include "acme/fetch.h"
 
 #include "acme/fetch_failure.h"
 #include "acme/fetch_tls.h"
+#include "acme/fetcher.h"
 #include "acme/url.h"
 #include "acme/words.h"
 #include "base/buf.h"
-#include "base/list.h"
-#include "base/log.h"
 #include "base/own.h"
 #include "config.h"
 
-#include <curl/curl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +22,8 @@
 #define REDIRECTS_MAX     5
 #define HEADERS_MAX       (128u << 10)
 #define FIELD_MAX         (16u << 10)
-#define HOST_CONNECTIONS  4L  /* at once; one is enough while requests follow each other */
-#define ALL_CONNECTIONS   64L /* at once */
-#define KEPT_CONNECTIONS  16L /* idle */
-#define DNS_CACHE_SECONDS                                                      \
-	120L /* longer than any request, so that curl never resolves by itself \
-	      */
+/* longer than any request, so that curl never resolves by itself */
+#define DNS_CACHE_SECONDS 120L
 
 enum field {
 	FIELD_NONCE,
@@ -46,19 +41,6 @@ static const struct str_view field_names[FIELD_COUNT] = {
 	[FIELD_RETRY] = SV_INIT("retry-after"),  [FIELD_TYPE] = SV_INIT("content-type"),
 	[FIELD_DATE] = SV_INIT("date"),          [FIELD_LINK] = SV_INIT("link"),
 	[FIELD_SERVER] = SV_INIT("server"),
-};
-
-struct fetcher {
-	struct loop *loop; /* borrowed */
-	struct dns *dns;   /* borrowed */
-	CURLM *multi;
-	struct timer timer;      /* curl's own */
-	struct list running;     /* of struct fetch: resolving or in curl's hands */
-	struct list finished;    /* of struct fetch: wait for report */
-	struct task report;      /* calls their callbacks */
-	char *ca_file, *ca_path; /* SSL_CERT_FILE, SSL_CERT_DIR; NULL: curl's default file */
-	bool (*may_dial)(const void *rules, const struct sock_addr *addr);
-	const void *rules;
 };
 
 struct fetch { /* owned by its fetcher until the callback has run */
@@ -92,11 +74,6 @@ struct fetch { /* owned by its fetcher until the callback has run */
 	bool too_big, again_refused;
 	char *fields[FIELD_COUNT];
 	struct fetch_answer answer;
-};
-
-struct watched { /* a socket of curl's */
-	struct loop_fd watch;
-	struct fetcher *fetcher;
 };
 
 static void fetch_begin_hop(struct fetch *fetch);
@@ -160,7 +137,7 @@ static void fetch_end(struct fetch *fetch, enum fetch_failure failure, const cha
 	task_defer(fetcher->loop, &fetcher->report);
 }
 
-static void report_finished(struct task *task)
+void fetches_report(struct task *task)
 {
 	struct fetcher *fetcher = CONTAINER_OF(task, struct fetcher, report);
 
@@ -181,6 +158,12 @@ static void report_finished(struct task *task)
 		fetch->done(fetch->arg, answer);
 		fetch_free(fetch);
 	}
+}
+
+void fetches_free(struct list *list)
+{
+	while (!list_empty(list))
+		fetch_free(LIST_ENTRY(list->next, struct fetch, link));
 }
 
 void fetch_cancel(struct fetch *fetch)
@@ -554,7 +537,7 @@ static void end_failed(struct fetch *fetch, CURLcode code)
 	}
 }
 
-static void fetch_completed(struct fetch *fetch, CURLcode code)
+void fetch_completed(struct fetch *fetch, CURLcode code)
 {
 	long connects = 0;
 
@@ -571,184 +554,7 @@ static void fetch_completed(struct fetch *fetch, CURLcode code)
 	}
 }
 
-/* ---- curl_multi on the loop ---- */
-
-static void collect(struct fetcher *fetcher)
-{
-	CURLMsg *msg;
-	int left;
-
-	while ((msg = curl_multi_info_read(fetcher->multi, &left)) != NULL) {
-		struct fetch *fetch = NULL;
-
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-
-		CURLcode code = msg->data.result;
-
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
-		fetch_completed(fetch, code);
-	}
-}
-
-static void act(struct fetcher *fetcher, curl_socket_t fd, int events)
-{
-	int running;
-
-	curl_multi_socket_action(fetcher->multi, fd, events, &running);
-	collect(fetcher);
-}
-
-static void on_ready(struct loop_fd *self, unsigned events)
-{
-	struct watched *watched = CONTAINER_OF(self, struct watched, watch);
-	int flags = 0;
-
-	if (events & LOOP_READ)
-		flags |= CURL_CSELECT_IN;
-	if (events & LOOP_WRITE)
-		flags |= CURL_CSELECT_OUT;
-	if (events & LOOP_GONE)
-		flags |= CURL_CSELECT_ERR;
-	act(watched->fetcher, self->fd, flags);
-}
-
-static void on_curl_timer(struct timer *timer)
-{
-	act(CONTAINER_OF(timer, struct fetcher, timer), CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int on_timer_wanted(CURLM *multi, long delay_ms, void *arg)
-{
-	struct fetcher *fetcher = arg;
-
-	(void)multi;
-	if (delay_ms < 0)
-		timer_stop(fetcher->loop, &fetcher->timer);
-	else
-		timer_in(fetcher->loop, &fetcher->timer, delay_ms);
-	return 0;
-}
-
-static int watch_socket(struct fetcher *fetcher, curl_socket_t fd, unsigned events)
-{
-	struct watched *watched = xcalloc(1, sizeof(*watched));
-	struct err err;
-
-	watched->watch = (struct loop_fd){.fd = fd, .ready = on_ready};
-	watched->fetcher = fetcher;
-	if (loop_add(fetcher->loop, &watched->watch, events, &err) != 0) {
-		log_error("acme", "cannot watch a connection: %s", err.msg);
-		free(watched);
-		return -1;
-	}
-	curl_multi_assign(fetcher->multi, fd, watched);
-	return 0;
-}
-
-static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
-{
-	struct fetcher *fetcher = arg;
-	struct watched *watched = known;
-	unsigned events = 0;
-
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		if (watched != NULL) {
-			loop_remove(fetcher->loop, &watched->watch);
-			curl_multi_assign(fetcher->multi, fd, NULL);
-			free(watched);
-		}
-		return 0;
-	}
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		events |= LOOP_READ;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		events |= LOOP_WRITE;
-	if (watched == NULL)
-		return watch_socket(fetcher, fd, events);
-	return loop_change(fetcher->loop, &watched->watch, events);
-}
-
-/* ---- the fetcher ---- */
-
-static char *env_dup(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value == NULL || value[0] == '\0' ? NULL : xstrdup(value);
-}
-
-struct fetcher *fetcher_new(struct loop *loop, struct dns *dns, struct err *err)
-{
-	struct fetcher *fetcher = xcalloc(1, sizeof(*fetcher));
-
-	fetcher->loop = loop;
-	fetcher->dns = dns;
-	list_init(&fetcher->running);
-	list_init(&fetcher->finished);
-	task_init(&fetcher->report, report_finished);
-	timer_init(&fetcher->timer, on_curl_timer);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-	    (fetcher->multi = curl_multi_init()) == NULL) {
-		free(fetcher);
-		err_set(err, ERR_IO, "libcurl could not be set up");
-		return NULL;
-	}
-	fetcher->ca_file = env_dup("SSL_CERT_FILE");
-	/* Not beside a file: only a trust store that is one file is kept by curl, and reading one
-	 * takes 20 ms for each connection. */
-	if (fetcher->ca_file == NULL)
-		fetcher->ca_path = env_dup("SSL_CERT_DIR");
-	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_SOCKETDATA, fetcher);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_TIMERDATA, fetcher);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS);
-	curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
-	return fetcher;
-}
-
-static void free_all(struct list *list)
-{
-	while (!list_empty(list))
-		fetch_free(LIST_ENTRY(list->next, struct fetch, link));
-}
-
-void fetcher_free(struct fetcher *fetcher)
-{
-	if (fetcher == NULL)
-		return;
-	free_all(&fetcher->running);
-	free_all(&fetcher->finished);
-	curl_multi_cleanup(fetcher->multi);
-	task_cancel(&fetcher->report);
-	timer_stop(fetcher->loop, &fetcher->timer);
-	free(fetcher->ca_file);
-	free(fetcher->ca_path);
-	free(fetcher);
-	curl_global_cleanup();
-}
-
-unsigned fetcher_waits(const struct fetcher *fetcher)
-{
-	unsigned count = 0;
-
-	LIST_EACH(&fetcher->running, node)
-	count++;
-	LIST_EACH(&fetcher->finished, node)
-	count++;
-	return count;
-}
-
-void fetcher_rules(struct fetcher *fetcher,
-		   bool (*may_dial)(const void *rules, const struct sock_addr *addr),
-		   const void *rules)
-{
-	fetcher->may_dial = may_dial;
-	fetcher->rules = rules;
-}
+/* ---- one request: its begin ---- */
 
 static char *dup_or_null(const char *text)
 {

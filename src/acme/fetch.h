@@ -20,8 +20,8 @@ struct fetch;
 
 struct fetcher *fetcher_new(struct loop *loop, struct dns *dns, struct err *err);
 void fetcher_free(struct fetcher *fetcher); /* fetches under way end without their callbacks */
-/* Asked for every address before it is connected to (controller/rules.h); NULL: none. */
 unsigned fetcher_waits(const struct fetcher *fetcher); /* how many fetches have no answer yet */
+/* Asked for every address before it is connected to (controller/rules.h); NULL: none. */
 void fetcher_rules(struct fetcher *fetcher,
 		   bool (*may_dial)(const void *rules, const struct sock_addr *addr),
 		   const void *rules);
