@@ -171,22 +171,6 @@ static void event(struct run *run, const char *reason, const char *words)
 		ctl_event(run->ctl, kind_of_challenge(), object, "Warning", reason, "%s", words);
 }
 
-/* What was under way has ended. The Challenge; NULL: it is gone, and what follows is looked at
- * anew.
- */
-static const struct object *work_ended(struct run *run)
-{
-	const struct object *object = object_of(run);
-
-	run->finder = NULL;
-	run->job = NULL;
-	run->propagation = NULL;
-	run->phase = PHASE_IDLE;
-	if (object == NULL)
-		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
-	return object;
-}
-
 /* The Order is to fail: it sees it, and says it. */
 static void give_up(struct run *run, const char *type, const char *words)
 {
@@ -210,6 +194,33 @@ static void try_again(struct run *run, const char *type, const char *words)
 	}
 	again_later(run, PRESENT_FIRST_MS, PRESENT_LAST_MS);
 	tell(run, words);
+}
+
+/* What was under way has ended. The Challenge; NULL: it is gone, and what follows is looked at
+ * anew.
+ */
+static const struct object *work_ended(struct run *run)
+{
+	const struct object *object = object_of(run);
+
+	run->finder = NULL;
+	run->job = NULL;
+	run->propagation = NULL;
+	run->phase = PHASE_IDLE;
+	if (object == NULL)
+		ctl_queue(run->ctl, CTL_DNS01, sv_from(run->key));
+	return object;
+}
+
+/* The same where a failure is tried again: NULL then as well. */
+static const struct object *work_done(struct run *run, const char *type, const struct err *err)
+{
+	const struct object *object = work_ended(run);
+
+	if (object == NULL || err->code == ERR_NONE)
+		return object;
+	try_again(run, type, err->msg);
+	return NULL;
 }
 
 static const json_t *solver_of(const struct run *run)
@@ -302,17 +313,14 @@ static void start_job(struct run *run, enum dns01_action action, dns01_done_fn *
 static void presented(void *arg, const struct err *err)
 {
 	struct run *run = arg;
-	const struct object *object = work_ended(run);
+	const struct object *object;
 	json_t *status;
 
 	dns01_count(&dns01_of(run->ctl)->counts, solver_of(run), DNS01_PRESENT,
 		    err->code == ERR_NONE);
+	object = work_done(run, "PresentError", err);
 	if (object == NULL)
 		return;
-	if (err->code != ERR_NONE) {
-		try_again(run, "PresentError", err->msg);
-		return;
-	}
 	new_phase(run);
 	status = pending_status(object, "the TXT record is made; waiting until the servers of its "
 					"zone show it");
@@ -333,15 +341,11 @@ static void present(struct run *run)
 static void place_found(void *arg, const struct place *place, const struct err *err)
 {
 	struct run *run = arg;
-	const struct object *object = work_ended(run);
+	const struct object *object = work_done(run, "PresentError", err);
 	json_t *status;
 
 	if (object == NULL)
 		return;
-	if (err->code != ERR_NONE) {
-		try_again(run, "PresentError", err->msg);
-		return;
-	}
 	new_phase(run);
 	status = pending_status(object, "the TXT record is being made");
 	json_object_set_new(status, "record", dns01_place_json(place));
@@ -352,15 +356,11 @@ static void place_found(void *arg, const struct place *place, const struct err *
 static void lookup_found(void *arg, const struct place *place, const struct err *err)
 {
 	struct run *run = arg;
-	const struct object *object = work_ended(run);
+	const struct object *object = work_done(run, "PropagationError", err);
 	json_t *status;
 
 	if (object == NULL)
 		return;
-	if (err->code != ERR_NONE) {
-		try_again(run, "PropagationError", err->msg);
-		return;
-	}
 	status = status_copy(object);
 	json_object_set_new(status, "lookup", dns01_place_json(place));
 	(void)put(run, object, status);
