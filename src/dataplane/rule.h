@@ -43,7 +43,7 @@ struct rule *rule_new(const struct rule *like);
 
 /* ---- matches ---- */
 enum path_match { MATCH_EXACT, MATCH_PREFIX, MATCH_REGEX };
-enum value_match { VALUE_EXACT, VALUE_REGEX, VALUE_PRESENT };
+enum value_match { VALUE_EXACT, VALUE_REGEX };
 
 struct value_test {
 	struct str_view name; /* header names: compared without case; first rule for a name wins */

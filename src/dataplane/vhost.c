@@ -252,15 +252,9 @@ struct vhost *vhost_new(const struct match_spec *matches, size_t count, struct e
 
 static bool value_ok(const struct value_test *test, struct str_view value)
 {
-	switch (test->type) {
-	case VALUE_EXACT:
+	if (test->type == VALUE_EXACT)
 		return sv_eq(test->value, value);
-	case VALUE_REGEX:
-		return regex_matches(test->regex, value);
-	case VALUE_PRESENT:
-		break;
-	}
-	return true;
+	return regex_matches(test->regex, value);
 }
 
 static bool header_ok(const struct value_test *test, const struct fields *fields)
