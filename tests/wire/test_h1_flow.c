@@ -328,23 +328,37 @@ static void test_slow_backend(void **state)
 	(void)wire_end_of(backend);
 }
 
-/* Questions without end whose answers nobody takes. */
+#define FOUR(text) text text text text
+
+/* Questions without end whose answers nobody takes. On a slow machine it takes long to read them in
+ * the end, and a question may be half there all that time. */
 static void test_unread_answers(void **state)
 {
-	struct wire *wire = *state;
 	static const struct str_view question = SV_INIT(GET("/denied/0123456789"));
-	int client = wire_dial(wire);
-	size_t taken, count;
+	static const struct str_view many = SV_INIT(FOUR(FOUR(FOUR(GET("/denied/0123456789")))));
+	struct wire_setup setup = wire_setup_default();
+	struct wire *wire;
+	size_t taken, count, len;
+	int client;
 
+	(void)state;
+	setup.manual = true;
+	setup.limits.request_head_ms = setup.limits.keepalive_idle_ms = 600000;
+	wire = wire_start_with(&setup);
+	client = wire_dial(wire);
 	small_buffers(client);
-	taken = fill(client, question, MUCH);
+	taken = fill(client, many, MUCH);
 	assert_true(taken < MUCH / 2);
 	count = taken / question.len;
-	for (size_t i = 0; i < count; i++)
-		has(wire_get(client, "\r\n\r\n", got), "/denied/0123456789\r\n");
+	has(wire_get(client, "\r\n\r\n", got), "/denied/0123456789\r\n");
+	len = strlen(got); /* they are alike, and have no content */
+	skip_bytes(client, (count - 2) * len);
+	has(wire_get(client, "\r\n\r\n", got), "/denied/0123456789\r\n");
+	assert_int_equal(strlen(got), len);
 	wire_put(client, sv_skip(question, taken % question.len));
 	has(wire_get(client, "\r\n\r\n", got), "/denied/0123456789\r\n");
 	close(client);
+	wire_stop(wire);
 }
 
 /* ---- ends ---- */
@@ -662,7 +676,7 @@ int main(void)
 		EACH(test_banner),
 		EACH(test_slow_client),
 		EACH(test_slow_backend),
-		EACH(test_unread_answers),
+		cmocka_unit_test(test_unread_answers),
 		EACH(test_client_gone),
 		EACH(test_half_closed),
 		EACH(test_failures),
