@@ -133,8 +133,8 @@ typedef void schema_unknown_fn(void *arg, const char *path, const char *name,
 void schema_prune(const struct schema_node *fields, json_t *object, struct where *where,
 		  schema_unknown_fn *unknown, void *arg);
 /* The member that was meant by an unknown name, "listeners": one that is spelt alike, or one of the
- * name a level or two deeper ("tls.certificateRefs"). False: none. For the first few alone: it looks
- * at every row. */
+ * name a level or two deeper ("tls.certificateRefs"). False: none. For the first few alone: it
+ * looks at every row. */
 bool schema_meant(const struct schema_node *fields, const char *name, struct buf *out);
 void schema_default(const struct schema_node *fields, json_t *object);
 void schema_check(const struct schema_node *fields, const json_t *object, struct where *where,

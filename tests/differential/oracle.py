@@ -10,7 +10,7 @@ VIOLATIONS = {
     "empty-lines": "RFC 9112, 2.2: at least one empty line SHOULD be ignored; we ignore one",
     "line-end": "RFC 9112, 2.2: a line may be taken to end in LF; a bare CR must not pass. We take CRLF only",
     "request-line": "RFC 9112, 3: method SP request-target SP HTTP-version",
-    "version": "RFC 9112, 2.3: HTTP/1.0 and HTTP/1.1 are what we speak",
+    "version": "RFC 9112, 2.3 and 9110, 2.5: HTTP/1 is what we speak; a minor version above 1 is read as 1",
     "method": "RFC 9110, 9.1: a method is a token",
     "target": "RFC 9112, 3.2: which form a method's target may have",
     "target-characters": "RFC 3986, 2 and 3.3: which characters a path or query may hold",
@@ -38,6 +38,7 @@ VIOLATIONS = {
     "asterisk": "OPTIONS * is about the gateway, which answers",
     "max-forwards": "RFC 9110, 7.6.2: OPTIONS and TRACE with Max-Forwards: 0 are answered here",
     "trace": "RFC 9110, 9.3.8: TRACE may be answered, or refused, here",
+    "insecure": "RFC 9110, 7.4: what is asked of https without TLS is refused here, unless the client is a trusted proxy",
 }
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -65,6 +66,7 @@ class Meaning:
         self.raw = b""  # the bytes that said it
         self.keep = True
         self.nominated = set()
+        self.secure = False  # the target says https
         self.own = None  # the rule by which the gateway answers by itself
 
     def __repr__(self):
@@ -139,8 +141,10 @@ def own_answers(meaning):
         meaning.own = "trace"
     elif meaning.target == b"*":
         meaning.own = "asterisk"
-    elif meaning.method == b"OPTIONS" and (b"max-forwards", b"0") in meaning.fields:
+    elif meaning.method == b"OPTIONS" and any(re.fullmatch(b"0+", v) for v in values(meaning, b"max-forwards")):
         meaning.own = "max-forwards"
+    elif meaning.secure:
+        meaning.own = "insecure"
 
 
 def request_line(line, meaning):
@@ -151,9 +155,10 @@ def request_line(line, meaning):
     target, version = rest.rsplit(b" ", 1)
     if not re.fullmatch(TOKEN, method):
         raise Wrong("method")
-    if not re.fullmatch(rb"HTTP/1\.[01]", version):
+    if not re.fullmatch(rb"HTTP/1\.[0-9]", version):
         raise Wrong("version")
-    meaning.method, meaning.minor = method, version[-1] - 48
+    meaning.method, meaning.minor = method, min(version[-1] - 48, 1)
+    meaning.secure = target[:8].lower() == b"https://"
     if method == b"CONNECT":
         authority(target)
         if not re.search(rb":[0-9]+$", target):
