@@ -34,8 +34,7 @@ struct call_request {
 struct call_kind { /* static; each may be NULL */
 	/* The directory is known. -1: err says why nothing can be sent. */
 	int (*prepare)(struct acme_call *call, struct acme_result *result);
-	/* The CA may or may not have acted on the current request: send something with call_side.
-	 */
+	/* The CA may or may not have acted on the current request: find out, or ask again. */
 	void (*lost)(struct acme_call *call);
 	/* The call is about to end with call->result; true: it goes on instead. */
 	bool (*failed)(struct acme_call *call);
